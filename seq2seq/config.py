@@ -1,0 +1,131 @@
+"""The whole configuration: a preset or a TOML file, with single settings set on top."""
+
+import difflib
+import os
+import tomllib
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import Any
+
+from pydantic import Field, ValidationError
+
+from seq2seq.errors import ConfigError
+from seq2seq.settings.cleaning import CleaningSettings
+from seq2seq.settings.corpus import CorpusSettings
+from seq2seq.settings.evaluation import EvaluationSettings
+from seq2seq.settings.model import ModelSettings
+from seq2seq.settings.runtime import RuntimeSettings
+from seq2seq.settings.section import Section
+from seq2seq.settings.tokenization import TokenizationSettings
+from seq2seq.settings.training import TrainingSettings
+from seq2seq.settings.vocabulary import VocabularySettings
+
+PRESETS = Path(__file__).parent / "presets"
+
+
+class Config(Section):
+    """One section for each step that has settings, and the machine's own."""
+
+    name: str = Field(
+        "translator", pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]*$", description="Name of the model's folder and of its runs."
+    )
+    corpus: CorpusSettings = Field(default_factory=CorpusSettings, description="Where the sentence pairs come from.")
+    cleaning: CleaningSettings = Field(default_factory=CleaningSettings, description="Which training pairs are dropped.")
+    tokenization: TokenizationSettings = Field(
+        default_factory=TokenizationSettings, description="How text is normalised and cut."
+    )
+    vocabulary: VocabularySettings = Field(default_factory=VocabularySettings, description="What a token is.")
+    model: ModelSettings = Field(default_factory=ModelSettings, description="The encoder-decoder.")
+    training: TrainingSettings = Field(default_factory=TrainingSettings, description="How it is trained.")
+    evaluation: EvaluationSettings = Field(default_factory=EvaluationSettings, description="How it is scored.")
+    runtime: RuntimeSettings = Field(default_factory=RuntimeSettings, description="The machine at hand.")
+
+    def section(self, name: str) -> Section:
+        """A section by its name."""
+        section: Section = getattr(self, name)
+        return section
+
+
+def preset_names() -> list[str]:
+    """Names of the presets that come with the package."""
+    return sorted(path.stem for path in PRESETS.glob("*.toml"))
+
+
+def load_config(source: str, settings: Iterable[str] = (), base: Mapping[str, Any] | None = None) -> Config:
+    """Read a preset (by name) or a TOML file (by path) and set `section.field=value` settings on top.
+
+    Relative paths count from the TOML file's folder in the file, and from the current directory in `settings`.
+    `base` takes the place of `source` when it is given. Raises ConfigError.
+    """
+    values = dict(base) if base is not None else _read(source)
+    overrides = [_parse_setting(setting) for setting in settings]
+    for path, value in overrides:
+        _set(values, path, value)
+    return validate_config(values, source)
+
+
+def validate_config(values: Mapping[str, Any], source: str = "configuration") -> Config:
+    """Check plain values against the sections; ConfigError names each wrong setting and what it may be."""
+    try:
+        return Config.model_validate(values)
+    except ValidationError as error:
+        problems = "\n".join(f"  {_explain(problem)}" for problem in error.errors())
+        raise ConfigError(f"{source}: {error.error_count()} wrong setting(s):\n{problems}") from None
+
+
+def _read(source: str) -> dict[str, Any]:
+    preset = PRESETS / f"{source}.toml"
+    path = preset if source in preset_names() else Path(source)
+    if not path.is_file():
+        close = difflib.get_close_matches(source, preset_names(), 1)
+        hint = f" Did you mean {close[0]}?" if close else ""
+        raise ConfigError(
+            f"{source} is neither a preset nor a file here.{hint} Presets: {', '.join(preset_names())}; "
+            "or give the path of a TOML file."
+        )
+    try:
+        values = tomllib.loads(path.read_text(encoding="utf-8"))
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise ConfigError(f"{path} is not valid TOML: {error}.") from None
+    directory = values.get("corpus", {}).get("directory") if isinstance(values.get("corpus"), dict) else None
+    if isinstance(directory, str) and directory:
+        values["corpus"]["directory"] = os.path.normpath(path.resolve().parent / directory)
+    values.setdefault("name", path.stem)
+    return values
+
+
+def _parse_setting(setting: str) -> tuple[list[str], Any]:
+    name, equals, text = setting.partition("=")
+    if not equals or not name.strip():
+        raise ConfigError(f"--set {setting}: write section.field=value, for example training.learning_rate=0.001.")
+    path = name.strip().split(".")
+    if path == ["corpus", "directory"] and text:
+        return path, os.path.abspath(text)
+    try:
+        return path, tomllib.loads(f"value = {text}")["value"]
+    except tomllib.TOMLDecodeError:
+        return path, text  # plain words need no quotes: corpus.kind=files
+
+
+def _set(values: dict[str, Any], path: list[str], value: Any) -> None:
+    for name in path[:-1]:
+        inner = values.get(name, {})
+        if not isinstance(inner, dict):
+            raise ConfigError(f"{'.'.join(path)}: {name} is a setting, not a section.")
+        values[name] = inner = dict(inner)
+        values = inner
+    values[path[-1]] = value
+
+
+def _explain(problem: Any) -> str:
+    place = [str(part) for part in problem["loc"]]
+    name = ".".join(place)
+    if problem["type"] != "extra_forbidden":
+        given = problem["input"]
+        return f"{name}: {problem['msg']}" + (f", not {given!r}" if not isinstance(given, dict) else "")
+    model: type[Section] = Config
+    if len(place) > 1 and place[0] in Config.model_fields:
+        model = type(getattr(Config(), place[0]))
+    known = list(model.model_fields)
+    close = difflib.get_close_matches(place[-1], known, 1)
+    return f"{name}: no such setting; " + (f"did you mean {close[0]}?" if close else f"there are: {', '.join(known)}")

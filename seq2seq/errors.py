@@ -1,0 +1,45 @@
+"""Every error that this library raises on purpose.
+
+    Seq2SeqError                 something is wrong and we can say what
+    ├── UserError                the person can mend it (exit code 2, never retried)
+    │   ├── ConfigError          a setting is misspelt, out of range or missing
+    │   ├── CorpusError          the corpus is not what a parallel corpus has to be
+    │   └── ModelError           a model folder is incomplete, damaged or not ours
+    ├── SourceUnavailable        the network or a remote host failed (exit code 1, retried)
+    ├── ArtifactDamaged          an artifact is gone or is not what was published (a cache miss)
+    └── TrainingInterrupted      someone asked a training to stop; its checkpoint is saved
+
+A message says what, where, the numbers and the way out.
+"""
+
+
+class Seq2SeqError(Exception):
+    """Base of all errors raised on purpose."""
+
+
+class UserError(Seq2SeqError):
+    """What the person who started the command can mend."""
+
+
+class ConfigError(UserError):
+    """A setting is misspelt, out of range or missing."""
+
+
+class CorpusError(UserError):
+    """The corpus is not what a parallel corpus has to be."""
+
+
+class ModelError(UserError):
+    """A model folder is incomplete, damaged or not one of ours."""
+
+
+class SourceUnavailable(Seq2SeqError):
+    """The network or a remote host failed: trying again may help."""
+
+
+class ArtifactDamaged(Seq2SeqError):
+    """An artifact of the workspace is gone or does not hold what was published."""
+
+
+class TrainingInterrupted(Seq2SeqError):
+    """Someone asked a training to stop; its checkpoint is saved and the same command goes on from it."""

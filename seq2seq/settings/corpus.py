@@ -1,0 +1,41 @@
+"""Settings of the `fetch` step."""
+
+from typing import Annotated, Literal
+
+from pydantic import Field
+
+from seq2seq.settings.section import NotInKey, Section
+
+
+class CorpusSettings(Section):
+    """Where the sentence pairs come from. One flat section: `kind` says which settings count."""
+
+    kind: Literal["demo", "files", "hub"] = Field(
+        "demo", description="demo: built-in grammar; files: a folder; hub: a Hugging Face dataset."
+    )
+    source_language: str = Field(
+        "ko", pattern=r"^[A-Za-z]{2,3}([-_][A-Za-z0-9]+)*$", description="Code of the language to translate from."
+    )
+    target_language: str = Field(
+        "en", pattern=r"^[A-Za-z]{2,3}([-_][A-Za-z0-9]+)*$", description="Code of the language to translate into."
+    )
+    train: str = Field("train", description="File stem or Hub split to learn from.")
+    valid: str = Field("valid", description="File stem or Hub split to select and stop on.")
+    test: str = Field("test", description="File stem or Hub split to score on.")
+    directory: Annotated[str, NotInKey()] = Field(
+        "", description="files: folder that holds SPLIT.LANGUAGE files or SPLIT.tsv/.csv/.jsonl/.parquet, each also .gz."
+    )
+    source_column: str = Field("", description="Tables and Hub: column of the source text; empty: the language code.")
+    target_column: str = Field("", description="Tables and Hub: column of the target text; empty: the language code.")
+    dataset: str = Field("", description="hub: dataset id, for example owner/name.")
+    subset: str = Field("", description="hub: name of the dataset's configuration, for example en-ko.")
+    revision: str = Field("main", description="hub: branch, tag or commit; the record pins the commit.")
+    train_pairs: int = Field(12_000, ge=1, le=200_000, description="demo: number of training pairs.")
+    valid_pairs: int = Field(500, ge=1, le=10_000, description="demo: number of validation pairs.")
+    test_pairs: int = Field(500, ge=1, le=10_000, description="demo: number of test pairs.")
+    seed: int = Field(1, ge=0, description="demo: seed of the grammar's choices.")
+
+    def split_names(self) -> dict[str, str]:
+        """Our split names (train, valid, test) with the source's names for them; a nameless split is left out."""
+        names = {"train": self.train, "valid": self.valid, "test": self.test}
+        return {split: name for split, name in names.items() if name}

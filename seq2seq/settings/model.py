@@ -1,0 +1,25 @@
+"""Settings of the network, read by the `train` step."""
+
+from typing import Literal
+
+from pydantic import Field
+
+from seq2seq.settings.section import Section
+
+
+class ModelSettings(Section):
+    """The encoder-decoder. The defaults are the plain system of the lecture."""
+
+    embedding_size: int = Field(256, ge=1, description="Size of the source and target embeddings.")
+    encoder_hidden_size: int = Field(512, ge=1, description="Size of the encoder LSTM's state, per direction.")
+    decoder_hidden_size: int = Field(512, ge=1, description="Size of the decoder LSTM's state.")
+    encoder_layers: int = Field(1, ge=1, le=12, description="Layers of the encoder LSTM.")
+    decoder_layers: int = Field(1, ge=1, le=12, description="Layers of the decoder LSTM.")
+    bidirectional: bool = Field(False, description="Read the source in both directions.")
+    attention: Literal["none", "dot", "general", "additive"] = Field(
+        "none", description="Score of Luong et al. 2015 (dot, general) or Bahdanau et al. 2015 (additive); none: lecture."
+    )
+    dropout: float = Field(0.2, ge=0, lt=1, description="On embeddings, between layers and on the attention's output.")
+    tie_embeddings: bool = Field(
+        False, description="Output layer shares the target embedding (Press & Wolf 2017), after a projection to its size."
+    )

@@ -1,0 +1,38 @@
+"""Settings of the optimisation, read by the `train` step."""
+
+from typing import Literal
+
+from pydantic import Field
+
+from seq2seq.settings.section import Section
+
+
+class TrainingSettings(Section):
+    """How the model is trained. Whichever limit comes first ends a training, and its best model is the result."""
+
+    seed: int = Field(1, ge=0, description="Seed of the weights, the order of batches, dropout and teacher forcing.")
+    learning_rate: float = Field(1e-3, gt=0, le=1, description="Peak learning rate of AdamW.")
+    warmup_steps: int = Field(200, ge=0, description="Steps of linear warm-up.")
+    schedule: Literal["cosine", "inverse_sqrt", "constant"] = Field(
+        "cosine", description="Decay after the warm-up; cosine ends at 5 % of the peak at the planned end."
+    )
+    weight_decay: float = Field(0.01, ge=0, description="AdamW's decoupled weight decay.")
+    max_gradient_norm: float = Field(1.0, gt=0, description="Gradients are scaled down to this norm.")
+    label_smoothing: float = Field(0.1, ge=0, lt=1, description="Mass moved from the right token to all tokens.")
+    teacher_forcing_ratio: float = Field(
+        1.0, ge=0, le=1, description="Share of decoder inputs that are the ground truth; 1 runs the target in one call."
+    )
+    batch_tokens: int = Field(1000, ge=1, description="Target tokens of a batch (padding not counted), at most.")
+    average_decay: float = Field(
+        0.0, ge=0, lt=1, description="Decay per step of the exponential moving average of the weights; 0: no average."
+    )
+    max_epochs: int = Field(0, ge=0, description="Passes over the training pairs; 0: no limit.")
+    max_steps: int = Field(0, ge=0, description="Updates of the weights; 0: no limit.")
+    max_minutes: float = Field(
+        0.0, ge=0, description="Time budget, turned into planned steps once the speed is known; 0: no limit."
+    )
+    validations_per_epoch: float = Field(1.0, gt=0, le=100, description="How often validation BLEU is measured.")
+    patience: int = Field(10, ge=1, description="Validations without a better BLEU before training stops.")
+    precision: Literal["auto", "bf16", "fp32"] = Field(
+        "auto", description="bf16 autocast; auto: where the processor computes in bf16, else fp32."
+    )

@@ -1,0 +1,18 @@
+"""Settings of the `vocabulary` step."""
+
+from typing import Literal
+
+from pydantic import Field
+
+from seq2seq.settings.section import Section
+
+
+class VocabularySettings(Section):
+    """What a token is, and how many there are. Learned from the training split only."""
+
+    kind: Literal["word", "bpe", "unigram"] = Field("bpe", description="Whole words, or subwords by BPE or unigram.")
+    size: int = Field(
+        8000, ge=32, le=500_000, description="Largest number of tokens of each side (both together when joint)."
+    )
+    min_frequency: int = Field(2, ge=1, description="Rarer words (bpe: rarer merges) get no token of their own.")
+    joint: bool = Field(False, description="One vocabulary for source and target.")
