@@ -14,16 +14,21 @@ class CorpusSettings(Section):
         "demo", description="demo: built-in grammar; files: a folder; hub: a Hugging Face dataset."
     )
     source_language: str = Field(
-        "ko", pattern=r"^[A-Za-z]{2,3}([-_][A-Za-z0-9]+)*$", description="Code of the language to translate from."
+        "ko",
+        pattern=r"^[A-Za-z]{2,3}([-_][A-Za-z0-9]+)*$",
+        description="Code of the language to translate from.",
     )
     target_language: str = Field(
-        "en", pattern=r"^[A-Za-z]{2,3}([-_][A-Za-z0-9]+)*$", description="Code of the language to translate into."
+        "en",
+        pattern=r"^[A-Za-z]{2,3}([-_][A-Za-z0-9]+)*$",
+        description="Code of the language to translate into.",
     )
     train: str = Field("train", description="File stem or Hub split to learn from.")
     valid: str = Field("valid", description="File stem or Hub split to select and stop on.")
     test: str = Field("test", description="File stem or Hub split to score on.")
     directory: Annotated[str, NotInKey()] = Field(
-        "", description="files: folder that holds SPLIT.LANGUAGE files or SPLIT.tsv/.csv/.jsonl/.parquet, each also .gz."
+        "",
+        description="files: folder that holds SPLIT.LANGUAGE files or SPLIT.tsv/.csv/.jsonl/.parquet, each also .gz.",
     )
     source_column: str = Field("", description="Tables and Hub: column of the source text; empty: the language code.")
     target_column: str = Field("", description="Tables and Hub: column of the target text; empty: the language code.")

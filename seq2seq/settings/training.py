@@ -20,11 +20,17 @@ class TrainingSettings(Section):
     max_gradient_norm: float = Field(1.0, gt=0, description="Gradients are scaled down to this norm.")
     label_smoothing: float = Field(0.1, ge=0, lt=1, description="Mass moved from the right token to all tokens.")
     teacher_forcing_ratio: float = Field(
-        1.0, ge=0, le=1, description="Share of decoder inputs that are the ground truth; 1 runs the target in one call."
+        1.0,
+        ge=0,
+        le=1,
+        description="Share of decoder inputs that are the ground truth; 1 runs the target in one call.",
     )
     batch_tokens: int = Field(1000, ge=1, description="Target tokens of a batch (padding not counted), at most.")
     average_decay: float = Field(
-        0.0, ge=0, lt=1, description="Decay per step of the exponential moving average of the weights; 0: no average."
+        0.0,
+        ge=0,
+        lt=1,
+        description="Decay per step of the exponential moving average of the weights; 0: no average.",
     )
     max_epochs: int = Field(0, ge=0, description="Passes over the training pairs; 0: no limit.")
     max_steps: int = Field(0, ge=0, description="Updates of the weights; 0: no limit.")

@@ -12,7 +12,10 @@ class VocabularySettings(Section):
 
     kind: Literal["word", "bpe", "unigram"] = Field("bpe", description="Whole words, or subwords by BPE or unigram.")
     size: int = Field(
-        8000, ge=32, le=500_000, description="Largest number of tokens of each side (both together when joint)."
+        8000,
+        ge=32,
+        le=500_000,
+        description="Largest number of tokens of each side (both together when joint).",
     )
     min_frequency: int = Field(2, ge=1, description="Rarer words (bpe: rarer merges) get no token of their own.")
     joint: bool = Field(False, description="One vocabulary for source and target.")

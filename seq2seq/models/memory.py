@@ -1,0 +1,37 @@
+"""What an encoder hands to a decoder, and what a decoder hands to its next step.
+
+Every tensor has the batch as its first dimension, so that decoding can choose rows without knowing the model.
+Shapes in names: B batch, S source positions, T target positions, L layers, H hidden size, K key size.
+"""
+
+from typing import NamedTuple, Self
+
+from torch import Tensor
+
+
+class State(NamedTuple):
+    """The decoder LSTM between two tokens."""
+
+    hidden_BLH: Tensor
+    cell_BLH: Tensor
+
+    def select(self, rows_N: Tensor) -> Self:
+        """The state of the given rows, in their order; a row may occur more than once."""
+        return type(self)(*(tensor.index_select(0, rows_N) for tensor in self))
+
+
+class Memory(NamedTuple):
+    """A batch of source sentences as the decoder sees them. Without attention, `initial` is all of it."""
+
+    initial: State
+    values_BSH: Tensor | None = None
+    keys_BSK: Tensor | None = None
+    padding_BS: Tensor | None = None
+    """True where there is no source token."""
+
+    def select(self, rows_N: Tensor) -> Self:
+        """The memory of the given rows, in their order; a row may occur more than once."""
+        return type(self)(
+            self.initial.select(rows_N),
+            *(None if tensor is None else tensor.index_select(0, rows_N) for tensor in self[1:]),
+        )
