@@ -1,0 +1,86 @@
+"""Greedy decoding, and what it shares with beam search.
+
+Decoding needs a model only as a pure step, (token, state) -> (scores of the next token, state), whose tensors
+all have the batch as their first dimension; it knows no network.
+
+Shapes in names: B sentences still being decoded, S source positions, V target vocabulary size, N chosen rows.
+"""
+
+from typing import Protocol, Self, TypeVar
+
+import torch
+from torch import Tensor
+
+from seq2seq.special_tokens import BOS, EOS, PAD
+
+NEVER_WRITTEN = (PAD, BOS)
+
+
+class Rows(Protocol):
+    """A batch of anything."""
+
+    def select(self, rows_N: Tensor) -> Self:
+        """The given rows, in their order; a row may occur more than once."""
+        ...
+
+
+MemoryT = TypeVar("MemoryT", bound=Rows)
+StateT = TypeVar("StateT", bound=Rows)
+
+
+class StepModel(Protocol[MemoryT, StateT]):
+    """What decoding asks of a model."""
+
+    def encode(self, source_BS: Tensor, source_lengths_B: Tensor) -> MemoryT:
+        """Read a padded batch of source sentences; the lengths are on the CPU."""
+        ...
+
+    def start(self, memory: MemoryT) -> StateT:
+        """The state before the first token."""
+        ...
+
+    def step(self, tokens_B: Tensor, memory: MemoryT, state: StateT) -> tuple[Tensor, StateT]:
+        """logits_BV of the token after `tokens_B`, and the state to go on from."""
+        ...
+
+
+def longest_translation(source_tokens: int) -> int:
+    """How many target tokens a source of that many tokens may become, at most: 2 n + 20."""
+    return 2 * source_tokens + 20
+
+
+def writable(logits_BV: Tensor) -> Tensor:
+    """A float32 copy of the logits in which the tokens that no translation contains are ruled out."""
+    never = torch.tensor(NEVER_WRITTEN, device=logits_BV.device)
+    return logits_BV.float().index_fill(1, never, -torch.inf)
+
+
+@torch.inference_mode()
+def greedy(
+    model: StepModel[MemoryT, StateT], source_BS: Tensor, source_lengths_B: Tensor, max_lengths_B: Tensor
+) -> list[list[int]]:
+    """The likeliest next token, one after another, until EOS or `max_lengths_B` tokens; EOS is left out.
+
+    The lengths are int64 on the CPU, each at least 1. A finished sentence leaves the batch, so that no step works
+    on it any more. The caller sees to `model.eval()`.
+    """
+    translations: list[list[int]] = [[] for _ in range(len(source_BS))]
+    limits = max_lengths_B.tolist()
+    memory = model.encode(source_BS, source_lengths_B)
+    state = model.start(memory)
+    tokens_B = torch.full((len(source_BS),), BOS, device=source_BS.device)
+    live = list(range(len(source_BS)))
+    while live:
+        logits_BV, state = model.step(tokens_B, memory, state)
+        tokens_B = writable(logits_BV).argmax(1)
+        kept = []
+        for row, (sentence, token) in enumerate(zip(live, tokens_B.tolist(), strict=True)):
+            if token != EOS:
+                translations[sentence].append(token)
+                if len(translations[sentence]) < limits[sentence]:
+                    kept.append(row)
+        if len(kept) < len(live):
+            live = [live[row] for row in kept]
+            rows_N = torch.tensor(kept, dtype=torch.int64, device=tokens_B.device)
+            tokens_B, memory, state = tokens_B[rows_N], memory.select(rows_N), state.select(rows_N)
+    return translations

@@ -1,0 +1,217 @@
+"""A trained model as a folder that can be copied, shared and checked.
+
+    model.safetensors        weights in float32; tensors that the network shares (tied embeddings) once
+    config.json              format, kind, settings, languages, vocabulary sizes; bytes and SHA-256 of the other files
+    source_tokenizer.json    text to ids of the encoder
+    target_tokenizer.json    ids of the decoder to text
+
+Equal weights give equal bytes. Nothing in the folder can run code. Reading and checking it needs no PyTorch;
+only `write_model` and `load_model` import it.
+"""
+
+from __future__ import annotations
+
+import json
+import shutil
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal
+
+from pydantic import BaseModel, ConfigDict, ValidationError
+
+from seq2seq.artifacts import FileEntry, file_sha256
+from seq2seq.errors import ModelError
+from seq2seq.settings.model import ModelSettings
+
+if TYPE_CHECKING:
+    from tokenizers import Tokenizer
+    from torch import Tensor, device, nn
+
+    from seq2seq.models.seq2seq import Seq2Seq
+
+FORMAT = 1
+WEIGHTS = "model.safetensors"
+CONFIG = "config.json"
+SOURCE_TOKENIZER = "source_tokenizer.json"
+TARGET_TOKENIZER = "target_tokenizer.json"
+DESCRIBED = (WEIGHTS, SOURCE_TOKENIZER, TARGET_TOKENIZER)
+REMEDY = "Copy the folder again from where it was made, or train the model again."
+
+
+class FolderConfig(BaseModel):
+    """What config.json says."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", protected_namespaces=())
+
+    format: int = FORMAT
+    kind: Literal["seq2seq"] = "seq2seq"
+    source_language: str
+    target_language: str
+    source_vocabulary_size: int
+    target_vocabulary_size: int
+    model: ModelSettings
+    files: dict[str, FileEntry]
+
+
+@dataclass(frozen=True)
+class LoadedModel:
+    """A model ready to translate: on its device, in evaluation mode."""
+
+    model: Seq2Seq
+    source_tokenizer: Tokenizer
+    target_tokenizer: Tokenizer
+    config: FolderConfig
+
+
+def write_model(
+    folder: Path,
+    model: nn.Module,
+    settings: ModelSettings,
+    source_language: str,
+    target_language: str,
+    vocabulary: Path,
+) -> FolderConfig:
+    """Write a model folder; `vocabulary` is the folder that holds the two tokenizers. config.json comes last."""
+    from safetensors.torch import save_file
+
+    folder.mkdir(parents=True, exist_ok=True)
+    for name in (SOURCE_TOKENIZER, TARGET_TOKENIZER):
+        shutil.copyfile(vocabulary / name, folder / name)
+    tensors = {name: tensor.detach().cpu().contiguous().clone() for name, tensor in distinct_tensors(model).items()}
+    save_file(tensors, folder / WEIGHTS)
+    config = FolderConfig(
+        source_language=source_language,
+        target_language=target_language,
+        source_vocabulary_size=_tokenizer(folder / SOURCE_TOKENIZER).get_vocab_size(),
+        target_vocabulary_size=_tokenizer(folder / TARGET_TOKENIZER).get_vocab_size(),
+        model=settings,
+        files={name: _describe(folder / name) for name in DESCRIBED},
+    )
+    text = json.dumps(config.model_dump(mode="json"), indent=2, ensure_ascii=False)
+    (folder / CONFIG).write_text(text + "\n", encoding="utf-8")
+    return config
+
+
+def distinct_tensors(model: nn.Module) -> dict[str, Tensor]:
+    """The tensors of a model's state by name; one that has several names (tied weights) under its first only.
+
+    `safetensors.torch.save_model` would do this too, but it lists the other names in the file's header in an
+    order that changes from run to run.
+    """
+    by_identity: dict[int, tuple[str, Tensor]] = {}
+    for name, tensor in model.state_dict(keep_vars=True).items():
+        by_identity.setdefault(id(tensor), (name, tensor))
+    return dict(by_identity.values())
+
+
+def check_model(folder: Path) -> FolderConfig:
+    """Read config.json and compare every file with it. Raises ModelError; imports no PyTorch."""
+    config = _read_config(folder)
+    for name in DESCRIBED:
+        if name not in config.files:
+            raise ModelError(f"{folder / CONFIG} does not describe {name}. {REMEDY}")
+        _check_file(folder / name, config.files[name])
+    return config
+
+
+def load_model(folder: Path, device: device | str = "cpu") -> LoadedModel:
+    """Check a model folder and load it. Raises ModelError before anything is read from a damaged file."""
+    config = check_model(folder)
+    from seq2seq.models.seq2seq import Seq2Seq
+
+    model = Seq2Seq(config.model, config.source_vocabulary_size, config.target_vocabulary_size)
+    _fill(model, folder / WEIGHTS)
+    source_tokenizer = _tokenizer(folder / SOURCE_TOKENIZER, config.source_vocabulary_size)
+    target_tokenizer = _tokenizer(folder / TARGET_TOKENIZER, config.target_vocabulary_size)
+    return LoadedModel(model.to(device).eval(), source_tokenizer, target_tokenizer, config)
+
+
+def _describe(path: Path) -> FileEntry:
+    return FileEntry(bytes=path.stat().st_size, sha256=file_sha256(path))
+
+
+def _read_config(folder: Path) -> FolderConfig:
+    path = folder / CONFIG
+    if not folder.is_dir():
+        raise ModelError(f"There is no model folder {folder}. Give the folder that holds {CONFIG} and {WEIGHTS}.")
+    if not path.is_file():
+        raise ModelError(f"{folder} is not a model folder: it has no {CONFIG}. {REMEDY}")
+    try:
+        values = json.loads(path.read_text(encoding="utf-8"))
+    except ValueError as error:
+        raise ModelError(f"{path} is not JSON: {error}. {REMEDY}") from None
+    _check_format(path, values)
+    try:
+        return FolderConfig.model_validate(values)
+    except ValidationError as error:
+        first = error.errors()[0]
+        place = ".".join(str(part) for part in first["loc"])
+        count = error.error_count()
+        raise ModelError(f"{path} has {count} wrong value(s), the first at {place}: {first['msg']}. {REMEDY}") from None
+
+
+def _check_format(path: Path, values: Any) -> None:
+    if not isinstance(values, dict) or "format" not in values:
+        raise ModelError(f"{path} was not written by seq2seq-flows: it names no format. Only its own models load.")
+    if values["format"] != FORMAT:
+        raise ModelError(
+            f"{path} has format {values['format']!r}, and this version reads format {FORMAT}. "
+            "Install the version of seq2seq-flows that wrote it, or train the model again."
+        )
+
+
+def _check_file(path: Path, entry: FileEntry) -> None:
+    if not path.is_file():
+        raise ModelError(f"{path} is missing: {CONFIG} says that it has {entry.bytes:,} bytes. {REMEDY}")
+    size = path.stat().st_size
+    if size != entry.bytes:
+        state = "truncated" if size < entry.bytes else "not the file that was published"
+        raise ModelError(f"{path} is {state}: it has {size:,} bytes, and should have {entry.bytes:,}. {REMEDY}")
+    found = file_sha256(path)
+    if found != entry.sha256:
+        raise ModelError(
+            f"{path} was altered: its {size:,} bytes have SHA-256 {found[:12]}…, and should have "
+            f"{entry.sha256[:12]}…. {REMEDY}"
+        )
+
+
+def _fill(model: nn.Module, path: Path) -> None:
+    """Copy the stored tensors into the model. Raises ModelError unless names and shapes are exactly the model's."""
+    from safetensors import SafetensorError
+    from safetensors.torch import load_file
+    from torch import no_grad
+
+    try:
+        stored = load_file(path)
+    except SafetensorError as error:
+        raise ModelError(f"{path} is not a safetensors file: {error}. {REMEDY}") from None
+    wanted = distinct_tensors(model)
+    odd = [
+        f"{name} (stored {_shape(stored.get(name))}, expected {_shape(wanted.get(name))})"
+        for name in sorted(stored.keys() | wanted.keys())
+        if _shape(stored.get(name)) != _shape(wanted.get(name))
+    ]
+    if odd:
+        raise ModelError(
+            f"{path} does not fit the settings in {CONFIG}: {len(odd)} of {len(wanted)} tensors differ, "
+            f"the first is {odd[0]}. {REMEDY}"
+        )
+    with no_grad():
+        for name, tensor in wanted.items():
+            tensor.copy_(stored[name])
+
+
+def _shape(tensor: Tensor | None) -> str:
+    return "nothing" if tensor is None else f"{'×'.join(map(str, tensor.shape))} {tensor.dtype}"
+
+
+def _tokenizer(path: Path, size: int | None = None) -> Tokenizer:
+    from tokenizers import Tokenizer
+
+    try:
+        tokenizer: Tokenizer = Tokenizer.from_file(str(path))
+    except Exception as error:  # the tokenizers library raises nothing narrower
+        raise ModelError(f"{path} is not a tokenizer: {error}. {REMEDY}") from None
+    if size is not None and tokenizer.get_vocab_size() != size:
+        raise ModelError(f"{path} has {tokenizer.get_vocab_size():,} tokens, and {CONFIG} says {size:,}. {REMEDY}")
+    return tokenizer
