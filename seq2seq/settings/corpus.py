@@ -44,3 +44,7 @@ class CorpusSettings(Section):
         """Our split names (train, valid, test) with the source's names for them; a nameless split is left out."""
         names = {"train": self.train, "valid": self.valid, "test": self.test}
         return {split: name for split, name in names.items() if name}
+
+    def columns(self) -> tuple[str, str]:
+        """Columns of the source and the target text in tables: as set, or the language codes."""
+        return self.source_column or self.source_language, self.target_column or self.target_language

@@ -1,0 +1,117 @@
+"""The `fetch` step: sentence pairs from wherever they are, into one form.
+
+The sources are imported when they are needed: `identity` runs even when nothing is to be done, and has to be
+fast (importing `datasets` alone takes 1.6 seconds).
+"""
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
+
+from seq2seq.errors import ConfigError
+from seq2seq.pipeline import Job
+from seq2seq.settings.corpus import CorpusSettings
+
+if TYPE_CHECKING:
+    from seq2seq.corpora.pairs import Pairs
+
+DEMO_LANGUAGES = ("ko", "en")
+
+
+def pin(settings: CorpusSettings) -> CorpusSettings:
+    """The settings with a Hub revision (branch, tag) resolved to its commit; others come back unchanged.
+
+    Uses the network for `kind = "hub"`. Raises CorpusError and SourceUnavailable.
+    """
+    if settings.kind != "hub":
+        return settings
+    from seq2seq.corpora import hub
+
+    return settings.model_copy(update={"revision": hub.resolve_revision(settings)})
+
+
+def identity(settings: CorpusSettings) -> dict[str, Any]:
+    """What the corpus is, as JSON values: equal identities mean equal sentence pairs.
+
+    No network. Settings that mean nothing to the corpus' kind are left out, and so is the place where files lie.
+    Raises CorpusError when files are missing.
+    """
+    chosen: dict[str, Any] = {
+        "kind": settings.kind,
+        "languages": [settings.source_language, settings.target_language],
+    }
+    if settings.kind == "demo":
+        counts = [settings.train_pairs, settings.valid_pairs, settings.test_pairs]
+        return chosen | {"splits": sorted(settings.split_names()), "pairs": counts, "seed": settings.seed}
+    if settings.kind == "files":
+        from seq2seq.corpora import files
+
+        return chosen | files.identity(settings)
+    return chosen | {
+        "dataset": settings.dataset,
+        "subset": settings.subset,
+        "revision": settings.revision,
+        "splits": settings.split_names(),
+        "columns": list(settings.columns()),
+    }
+
+
+def fetch(corpus: CorpusSettings, job: Job) -> dict[str, Any]:
+    """Write `train.arrow`, `valid.arrow` and `test.arrow`, those that were asked for.
+
+    Raises ConfigError, CorpusError and SourceUnavailable.
+    """
+    from seq2seq.corpora.pairs import write_pairs
+
+    if not corpus.split_names():
+        raise ConfigError("corpus.train, corpus.valid and corpus.test are all empty: name at least one split.")
+    splits = _splits(corpus)
+    for split, pairs in splits.items():
+        write_pairs(job.into / f"{split}.arrow", pairs)
+    statistics: dict[str, Any] = {"splits": {split: _measure(pairs) for split, pairs in splits.items()}}
+    if corpus.kind == "hub":
+        statistics["revision"] = corpus.revision
+    return statistics
+
+
+def _splits(corpus: CorpusSettings) -> Mapping[str, "Pairs"]:
+    if corpus.kind == "demo":
+        return _demo(corpus)
+    if corpus.kind == "files":
+        from seq2seq.corpora import files
+
+        return files.read(corpus)
+    from seq2seq.corpora import hub
+
+    return hub.read(corpus)
+
+
+def _demo(corpus: CorpusSettings) -> Mapping[str, "Pairs"]:
+    import pandas as pd
+
+    from seq2seq.corpora.demo import generate
+    from seq2seq.corpora.pairs import Pairs
+
+    languages = (corpus.source_language, corpus.target_language)
+    if sorted(languages) != sorted(DEMO_LANGUAGES):
+        raise ConfigError(
+            f"corpus.kind = demo is Korean and English (ko, en), not {' and '.join(languages)}: set "
+            "corpus.source_language and corpus.target_language to ko and en, either way round."
+        )
+    made = generate(corpus.train_pairs, corpus.valid_pairs, corpus.test_pairs, corpus.seed)
+    columns = ["source", "target"] if languages == DEMO_LANGUAGES else ["target", "source"]
+    return {
+        split: Pairs(*languages, pd.DataFrame(made[split], columns=columns)[["source", "target"]])
+        for split in corpus.split_names()
+    }
+
+
+def _measure(pairs: "Pairs") -> dict[str, int]:
+    """Pairs, and words (by white space) and characters of both sides."""
+    source, target = pairs.frame["source"], pairs.frame["target"]
+    return {
+        "pairs": len(pairs.frame),
+        "source_words": int(source.str.split().str.len().sum()),
+        "target_words": int(target.str.split().str.len().sum()),
+        "source_characters": int(source.str.len().sum()),
+        "target_characters": int(target.str.len().sum()),
+    }

@@ -1,0 +1,19 @@
+"""White space and control characters, folded in one way by cleaning and by every tokenizer.
+
+The classes are regular expressions that mean the same to Python's `re` and to the engine of `tokenizers`:
+what Python calls white space (`str.isspace`), the other control characters (Unicode category Cc), and the
+byte order mark.
+"""
+
+import re
+
+WHITE_SPACE = "[\t\n\x0b\x0c\r\x1c-\x1f \x85\xa0\u1680\u2000-\u200a\u2028\u2029\u202f\u205f\u3000]"
+INVISIBLE = "[\x00-\x08\x0e-\x1b\x7f-\x84\x86-\x9f\ufeff]"
+
+_RUN = re.compile(f"{WHITE_SPACE}+")
+_INVISIBLE = re.compile(INVISIBLE)
+
+
+def fold(text: str) -> str:
+    """The text without control characters, its runs of white space as one space, none at the ends."""
+    return _RUN.sub(" ", _INVISIBLE.sub("", text)).strip(" ")
