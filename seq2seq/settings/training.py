@@ -32,7 +32,7 @@ class TrainingSettings(Section):
         lt=1,
         description="Decay per step of the exponential moving average of the weights; 0: no average.",
     )
-    max_epochs: int = Field(0, ge=0, description="Passes over the training pairs; 0: no limit.")
+    max_epochs: int = Field(30, ge=0, description="Passes over the training pairs; 0: no limit.")
     max_steps: int = Field(0, ge=0, description="Updates of the weights; 0: no limit.")
     max_minutes: float = Field(
         0.0, ge=0, description="Time budget, turned into planned steps once the speed is known; 0: no limit."
@@ -41,4 +41,7 @@ class TrainingSettings(Section):
     patience: int = Field(10, ge=1, description="Validations without a better BLEU before training stops.")
     precision: Literal["auto", "bf16", "fp32"] = Field(
         "auto", description="bf16 autocast; auto: where the processor computes in bf16, else fp32."
+    )
+    bleu_tokenizer: Literal["13a", "intl", "char", "none", "zh"] = Field(
+        "13a", description="sacreBLEU's tokenizer of the validation BLEU; char or zh for unspaced scripts."
     )

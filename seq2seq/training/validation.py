@@ -1,0 +1,63 @@
+"""How good a model is on the validation split while it is being trained."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from tokenizers import Tokenizer
+
+from seq2seq.batching import EncodedPairs, collate, epoch_batches, pad_sources, plan_batches
+from seq2seq.decoding import greedy, longest_translation
+from seq2seq.device import autocast
+from seq2seq.models.seq2seq import Seq2Seq
+from seq2seq.scoring import validation_bleu
+from seq2seq.special_tokens import PAD
+from seq2seq.training.forcing import decoder_features
+from seq2seq.training.loss import linear_cross_entropy
+
+BATCH_SENTENCES = 128
+
+
+@dataclass(frozen=True)
+class Validation:
+    """The validation split and how to read a translation of it."""
+
+    pairs: EncodedPairs
+    references: Sequence[str]
+    """Raw target text, one for each pair."""
+    target_tokenizer: Tokenizer
+    bleu_tokenizer: str
+    batch_tokens: int
+    precision: str
+    device: torch.device
+
+    def nats_per_token(self, model: Seq2Seq) -> float:
+        """Negative log-likelihood of the references, teacher-forced."""
+        plan = plan_batches(self.pairs, self.batch_tokens)
+        total = 0.0
+        with torch.inference_mode(), autocast(self.precision, self.device):
+            for indices in epoch_batches(self.pairs, plan, 0, 0):
+                batch = collate(self.pairs, indices).to(self.device)
+                real_BT = batch.outputs_BT != PAD
+                features_NF = decoder_features(model, batch, 1.0)[real_BT]
+                output = model.decoder.output
+                total += linear_cross_entropy(features_NF, output.weight, output.bias, batch.outputs_BT[real_BT])[
+                    1
+                ].item()
+        return total / self.pairs.target_tokens
+
+    def bleu(self, model: Seq2Seq, check: Callable[[], None] = lambda: None) -> float:
+        """Corpus BLEU of greedy translations. `check` is called between batches and may raise to end it."""
+        order = np.argsort(self.pairs.source.lengths, kind="stable")
+        translations = [""] * len(order)
+        for start in range(0, len(order), BATCH_SENTENCES):
+            check()
+            indices = order[start : start + BATCH_SENTENCES]
+            source_BS, lengths_B = pad_sources([self.pairs.source[index] for index in indices])
+            with torch.inference_mode(), autocast(self.precision, self.device):
+                longest_B = torch.tensor([longest_translation(length) for length in lengths_B.tolist()])
+                rows = greedy(model, source_BS.to(self.device), lengths_B, longest_B)
+            for index, text in zip(indices, self.target_tokenizer.decode_batch(rows), strict=True):
+                translations[index] = text
+        return validation_bleu(translations, self.references, self.bleu_tokenizer)
