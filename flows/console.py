@@ -1,0 +1,63 @@
+"""What the command line shows, and how quietly Prefect works behind it."""
+
+import logging
+import signal
+import sys
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from typing import Any
+
+ENVIRONMENT = {
+    "DO_NOT_TRACK": "1",
+    "PREFECT_SERVER_ANALYTICS_ENABLED": "false",
+    "PREFECT_SERVER_EPHEMERAL_STARTUP_TIMEOUT_SECONDS": "240",  # the default of 20 s is missed on a busy machine
+}
+"""Settings of Prefect for the command line; what the person has set stays."""
+
+
+@contextmanager
+def prefect_in_the_background(verbose: bool = False) -> Iterator[None]:
+    """Show the lines meant for people; leave Prefect's own log to its server, unless `verbose`."""
+    import prefect.main  # noqa: F401  # sets Prefect's own handlers up, which are then replaced
+    from prefect.client.orchestration import get_client
+
+    if not verbose:
+        _replace_console_handlers()
+    with _interrupts_held_back():
+        get_client(sync_client=True)  # starts a temporary server where no other is configured
+    yield
+
+
+class _Lines(logging.Handler):
+    """Plain lines on standard error, whatever it is at that moment (a progress bar redirects it)."""
+
+    def emit(self, record: logging.LogRecord) -> None:
+        ours = getattr(record, "for_people", False)
+        if ours or (record.levelno >= logging.WARNING and not record.name.startswith("prefect")):
+            print(record.getMessage(), file=sys.stderr, flush=True)
+
+
+def _replace_console_handlers() -> None:
+    from prefect.logging.handlers import PrefectConsoleHandler
+
+    root = logging.getLogger()
+    for handler in list(root.handlers):
+        if isinstance(handler, PrefectConsoleHandler):
+            root.removeHandler(handler)
+    root.addHandler(_Lines())
+
+
+@contextmanager
+def _interrupts_held_back() -> Iterator[None]:
+    """A child started meanwhile never sees Ctrl-C: the server has to outlive it, to be told how the run ended."""
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
+
+
+def summary(report: Mapping[str, Any]) -> str:
+    """Scores, examples, where the model is, and the next command."""
+    scores = report["scores"]
+    return f"{scores}\nmodel: {report['model_dir']}"

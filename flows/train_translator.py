@@ -1,0 +1,37 @@
+"""The flow that makes a translator: from a corpus to a scored model in a folder that can be shared."""
+
+from pathlib import Path
+
+from prefect import flow
+
+from seq2seq.artifacts import Workspace
+from seq2seq.config import Config
+from tasks.corpus import clean, fetch
+from tasks.delivery import deliver
+from tasks.evaluation import evaluate
+from tasks.step import pipeline_run
+from tasks.tokenization import tokenize
+from tasks.training import train
+from tasks.vocabulary import build_vocabulary, encode
+
+
+@flow(name="train-translator", flow_run_name="train {config.name}")
+def train_translator(config: Config, workspace: str = "workspace") -> str:
+    """Train a translation model on a parallel corpus and score it.
+
+    Args:
+        config: What to train on and how; every field has a default.
+        workspace: Folder that holds everything made so far. What is there already is not made again.
+
+    Returns:
+        Path of the run's report.json.
+    """
+    with pipeline_run(Workspace(Path(workspace)), config) as run:
+        corpus = fetch(config.corpus)
+        pairs = clean(config.cleaning, corpus)
+        text = tokenize(config.tokenization, pairs)
+        vocabulary = build_vocabulary(config.vocabulary, text)
+        ids = encode(text, vocabulary)
+        model = train(config.model, config.training, ids, vocabulary, pairs)
+        scores = evaluate(config.evaluation, model, pairs)
+        return deliver(run, model, scores)

@@ -1,0 +1,89 @@
+"""`report.json`: what one run did, in a form that scripts rely on."""
+
+import json
+import sys
+from collections.abc import Iterable, Mapping
+from dataclasses import asdict, dataclass
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+from seq2seq.artifacts import Record, digest_of, write_text_atomically
+from seq2seq.config import Config
+
+SCORES = ("bleu", "bleu_interval", "bleu_lowercased", "chrf", "ter", "signature", "test_pairs")
+TRAINING = (
+    "target_tokens_per_second",
+    "steps",
+    "epochs",
+    "best_step",
+    "stopped_by",
+    "valid_nats_per_token",
+    "parameters",
+)
+
+
+@dataclass(frozen=True)
+class StepOutcome:
+    """What became of one step in one run; `digest` is that of its result."""
+
+    name: str
+    key: str
+    cached: bool
+    seconds: float
+    digest: str
+
+
+def build_report(
+    config_digest: str,
+    outcomes: Iterable[StepOutcome],
+    training: Record,
+    evaluation: Record,
+    model_dir: Path,
+    seconds: float,
+) -> dict[str, Any]:
+    """The report as JSON values. A figure that a record does not hold is null."""
+    return {
+        "config_digest": config_digest,
+        "steps": [asdict(outcome) for outcome in outcomes],
+        "scores": _chosen(evaluation.statistics, SCORES),
+        "training": _chosen(training.statistics, TRAINING),
+        "peak_memory_mib": peak_memory_mib(),
+        "model_dir": str(model_dir.resolve()),
+        "seconds": round(seconds, 3),
+    }
+
+
+def config_digest(config: Config) -> str:
+    """Digest of all settings that shape a result: equal for runs that should come to the same model."""
+    sections = type(config).model_fields.keys() - {"name", "runtime"}
+    return digest_of({name: config.section(name).key_content() for name in sorted(sections)})
+
+
+def write_report(report: Mapping[str, Any], runs: Path, name: str, started: datetime) -> Path:
+    """Write `RUNS/TIMESTAMP-NAME/report.json`; two runs of one second get folders of their own."""
+    stem = f"{started:%Y-%m-%dT%H-%M-%S}-{name}"
+    runs.mkdir(parents=True, exist_ok=True)
+    for folder in (runs / stem, *(runs / f"{stem}-{number}" for number in range(2, 1000))):
+        try:
+            folder.mkdir()
+        except FileExistsError:
+            continue
+        path = folder / "report.json"
+        write_text_atomically(path, json.dumps(report, indent=2, ensure_ascii=False) + "\n")
+        return path.resolve()
+    raise FileExistsError(f"{runs / stem} and 998 more folders of that name exist")
+
+
+def peak_memory_mib() -> float | None:
+    """Largest resident memory that this process has had so far, in MiB; None where it is not measured."""
+    try:
+        import resource
+    except ImportError:  # Windows
+        return None
+    unit = 1 if sys.platform == "darwin" else 1024
+    return round(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit / 2**20, 1)
+
+
+def _chosen(statistics: Mapping[str, Any], names: Iterable[str]) -> dict[str, Any]:
+    return {name: statistics.get(name) for name in names}

@@ -1,0 +1,32 @@
+"""Tasks `fetch` and `clean`."""
+
+from prefect import task
+
+from seq2seq.artifacts import Record
+from seq2seq.corpora import fetching
+from seq2seq.settings.cleaning import CleaningSettings
+from seq2seq.settings.corpus import CorpusSettings
+from tasks.step import RETRY_RULE, Work, cached_step
+
+
+def fetch(corpus: CorpusSettings) -> Record:
+    """Fetch the sentence pairs; a Hub revision that can move is pinned to its commit first."""
+    return _fetch(_pin(corpus) if corpus.kind == "hub" else corpus)
+
+
+@task(name="pin", **RETRY_RULE)
+def _pin(corpus: CorpusSettings) -> CorpusSettings:
+    """Ask the Hub which commit the revision means today."""
+    return fetching.pin(corpus)
+
+
+@cached_step("fetch", identify=fetching.identity)
+def _fetch(work: Work, corpus: CorpusSettings) -> Record:
+    """Fetch the sentence pairs from where the corpus lies."""
+    return work()
+
+
+@cached_step("clean")
+def clean(work: Work, cleaning: CleaningSettings, fetched: Record) -> Record:
+    """Drop the training pairs that would teach nothing, and count why."""
+    return work()

@@ -1,0 +1,206 @@
+"""The one place that knows how Prefect caches.
+
+A step of `seq2seq.pipeline` becomes a Prefect task whose result file *is* the index of the workspace:
+
+* The key is computed before Prefect is asked, from content only (`pipeline.ingredients`).
+* Prefect stores the record at `index/STEP/KEY.json`. A hit is that file, when it deserialises, and
+  `RecordSerializer` refuses to deserialise a record whose artifact no longer holds what was published:
+  a damaged or deleted artifact is a miss.
+* Storage and key differ from call to call, so each call binds them with `Task.with_options`.
+* Isolation is SERIALIZABLE over `FileLocks`: of two runs that need the same step, one does it and the
+  other waits and hits.
+* Only `SourceUnavailable` is retried: what the data or the user did would fail again.
+"""
+
+import functools
+import time
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from contextvars import ContextVar
+from dataclasses import dataclass, field
+from typing import Any, Concatenate, Literal, ParamSpec
+
+from prefect import Task
+from prefect.cache_policies import CachePolicy
+from prefect.serializers import Serializer
+from prefect.tasks import exponential_backoff
+from pydantic import TypeAdapter
+
+from seq2seq import pipeline
+from seq2seq.artifacts import Record, Workspace, digest_of
+from seq2seq.config import Config
+from seq2seq.errors import SourceUnavailable
+from seq2seq.report import StepOutcome
+from seq2seq.settings.section import Section
+from tasks.locks import FileLocks
+from tasks.reporting import headline, say
+
+P = ParamSpec("P")
+
+
+
+def trying_again_may_help(task: Any, task_run: Any, state: Any) -> bool:
+    """True for what the network or a remote host did, and for nothing else."""
+    return isinstance(state.result(raise_on_failure=False), SourceUnavailable)
+
+
+RETRY_RULE: dict[str, Any] = {
+    "retries": 3,
+    "retry_delay_seconds": exponential_backoff(2.0),
+    "retry_jitter_factor": 0.5,
+    "retry_condition_fn": trying_again_may_help,
+}
+
+
+@dataclass
+class PipelineRun:
+    """What the steps of one run share: where they work, on what machine, and what became of them."""
+
+    workspace: Workspace
+    config: Config
+    started: float = field(default_factory=time.perf_counter)
+    outcomes: list[StepOutcome] = field(default_factory=list)
+    records: dict[str, Record] = field(default_factory=dict)
+    verified: set[str] = field(default_factory=set)
+
+    def verify(self, record: Record) -> None:
+        """Hash the record's files, once in a run; raises ArtifactDamaged."""
+        if record.key not in self.verified:
+            self.workspace.verify(record)
+            self.verified.add(record.key)
+
+    def note(self, record: Record, cached: bool, seconds: float) -> None:
+        """Remember what a step came to, and say it."""
+        self.records[record.step] = record
+        self.outcomes.append(StepOutcome(record.step, record.key, cached, round(seconds, 3), record.digest))
+        say(headline(record, cached, seconds))
+
+
+_current_run: ContextVar[PipelineRun] = ContextVar("pipeline_run")
+
+
+@contextmanager
+def pipeline_run(workspace: Workspace, config: Config) -> Iterator[PipelineRun]:
+    """Steps called inside this context work in `workspace`, with the runtime settings of `config`."""
+    run = PipelineRun(workspace, config)
+    token = _current_run.set(run)
+    try:
+        yield run
+    finally:
+        _current_run.reset(token)
+
+
+def current_run() -> PipelineRun:
+    """The run that this code is part of; LookupError outside `pipeline_run`."""
+    return _current_run.get()
+
+
+@dataclass
+class Address(CachePolicy):
+    """The key, known before the task runs, as the name of a result file below the index."""
+
+    file: str = ""
+
+    def compute_key(
+        self, task_ctx: Any, inputs: dict[str, Any], flow_parameters: dict[str, Any], **kwargs: Any
+    ) -> str:
+        """The file's name below the result storage."""
+        return self.file
+
+
+class RecordSerializer(Serializer):  # type: ignore[type-arg]  # Prefect takes a parametrised base for a serializer
+    """Records as JSON; a record loads only while its artifact holds what was published."""
+
+    type: Literal["record"] = "record"
+
+    def dumps(self, obj: Record) -> bytes:
+        """The record as JSON. Prefect also offers exceptions of failed tasks: those are not results."""
+        if not isinstance(obj, Record):
+            raise TypeError(f"the index holds records only, not {type(obj).__name__}")
+        return obj.model_dump_json().encode()
+
+    def loads(self, blob: bytes) -> Record:
+        """The record; raises ArtifactDamaged, which Prefect takes for a miss."""
+        record = Record.model_validate_json(blob)
+        current_run().verify(record)
+        return record
+
+
+class Work:
+    """One call of a step: calling it does the work and gives the record. A cache hit never calls it."""
+
+    def __init__(
+        self,
+        step: pipeline.Step,
+        sections: Mapping[str, Section],
+        inputs: Mapping[str, Record],
+        source: Mapping[str, Any] | None,
+    ) -> None:
+        self.run = current_run()
+        self.step = step
+        self.sections = sections
+        self.inputs = inputs
+        self.provenance = pipeline.ingredients(step, sections, inputs, source)
+        self.key = digest_of(self.provenance)
+        self.done = False
+
+    def __call__(self, **callbacks: Any) -> Record:
+        record = pipeline.perform(
+            self.step,
+            self.sections,
+            self.inputs,
+            self.run.workspace,
+            self.provenance,
+            self.run.config.runtime,
+            **callbacks,
+        )
+        self.done = True
+        return record
+
+
+def cached_step(
+    name: str, identify: Callable[[Any], Mapping[str, Any]] | None = None
+) -> Callable[[Callable[Concatenate[Work, P], Record]], Callable[P, Record]]:
+    """Make the step `name` a function of its sections and input records, in the order of `pipeline.Step`.
+
+    The decorated function is the body of the Prefect task: it gets a `Work` to call in front of those
+    arguments, and runs only on a miss. `identify` gives the identity of an outside source from the
+    section, where there is one.
+    """
+
+    def decorate(function: Callable[Concatenate[Work, P], Record]) -> Callable[P, Record]:
+        task = Task(function, name=name, persist_result=True, cache_result_in_memory=False, **RETRY_RULE)
+
+        @functools.wraps(function)
+        def call(*arguments: P.args, **named: P.kwargs) -> Record:
+            source = identify(arguments[0]) if identify else None
+            return _run(task, pipeline.STEPS[name], arguments, source)
+
+        return call
+
+    return decorate
+
+
+def _run(task: Task[Any, Any], step: pipeline.Step, arguments: tuple[Any, ...], source: Mapping[str, Any] | None) -> Record:
+    started = time.perf_counter()
+    sections = dict(zip(step.sections, arguments, strict=False))
+    inputs = dict(zip(step.inputs, arguments[len(sections) :], strict=True))
+    work = Work(step, sections, inputs, source)
+    run = work.run
+    bound = task.with_options(
+        task_run_name=f"{step.name} {work.key[:8]}",
+        cache_policy=Address(
+            isolation_level="SERIALIZABLE",
+            lock_manager=FileLocks(run.workspace.locks, on_wait=_say_waiting),
+            file=f"{step.name}/{work.key}.json",
+        ),
+        result_storage=run.workspace.index,
+        result_serializer=RecordSerializer(),
+    )
+    record = bound(work, *arguments)
+    run.note(record, cached=not work.done, seconds=time.perf_counter() - started)
+    return record
+
+
+def _say_waiting(key: str) -> None:
+    say(f"{key.partition('/')[0]}: another run is doing this step; waiting for its result")

@@ -1,0 +1,11 @@
+"""Task `tokenize`."""
+
+from seq2seq.artifacts import Record
+from seq2seq.settings.tokenization import TokenizationSettings
+from tasks.step import Work, cached_step
+
+
+@cached_step("tokenize")
+def tokenize(work: Work, tokenization: TokenizationSettings, cleaned: Record) -> Record:
+    """Normalise the text and cut it into words and punctuation."""
+    return work()
