@@ -1,9 +1,9 @@
-"""Greedy decoding, and what it shares with beam search.
+"""Greedy decoding, and what it shares with beam search (in a module of its own: training needs greedy alone).
 
 Decoding needs a model only as a pure step, (token, state) -> (scores of the next token, state), whose tensors
 all have the batch as their first dimension; it knows no network.
 
-Shapes in names: B sentences still being decoded, S source positions, V target vocabulary size, N chosen rows.
+Shapes in names: B sentences, S source positions, V target vocabulary size, N chosen rows, C continuations.
 """
 
 from typing import Protocol, Self, TypeVar
@@ -55,6 +55,11 @@ def writable(logits_BV: Tensor) -> Tensor:
     return logits_BV.float().index_fill(1, never, -torch.inf)
 
 
+def likeliest(logits_BV: Tensor, count: int) -> Tensor:
+    """tokens_BC: the `count` likeliest, best first. Greedy and beam search both choose here, so that ties agree."""
+    return logits_BV.topk(min(count, logits_BV.shape[1]), 1).indices
+
+
 @torch.inference_mode()
 def greedy(
     model: StepModel[MemoryT, StateT], source_BS: Tensor, source_lengths_B: Tensor, max_lengths_B: Tensor
@@ -72,7 +77,7 @@ def greedy(
     live = list(range(len(source_BS)))
     while live:
         logits_BV, state = model.step(tokens_B, memory, state)
-        tokens_B = writable(logits_BV).argmax(1)
+        tokens_B = likeliest(writable(logits_BV), 1)[:, 0]
         kept = []
         for row, (sentence, token) in enumerate(zip(live, tokens_B.tolist(), strict=True)):
             if token != EOS:

@@ -1,0 +1,221 @@
+"""Greedy and beam search over a step model whose numbers are exact: what they give does not hang on rounding."""
+
+import itertools
+import math
+from typing import NamedTuple
+
+import pytest
+import torch
+from torch import Tensor
+
+from seq2seq.beam_search import Hypothesis, beam_search
+from seq2seq.decoding import greedy, longest_translation
+from seq2seq.special_tokens import BOS, EOS, PAD
+
+VOCABULARY = 6
+STATES = 997
+
+
+class Place(NamedTuple):
+    """Memory and state at once: one number that stands for the source and the tokens so far."""
+
+    number_B: Tensor
+
+    def select(self, rows_N: Tensor) -> "Place":
+        return Place(self.number_B[rows_N])
+
+
+class TableModel:
+    """The next token depends on the source's sum and on all tokens so far, through a table of random logits."""
+
+    def __init__(self, seed: int) -> None:
+        generator = torch.Generator().manual_seed(seed)
+        self.logits_MV = 2 * torch.randn(STATES, VOCABULARY, generator=generator)
+        self.batches: list[int] = []
+
+    def encode(self, source_BS: Tensor, source_lengths_B: Tensor) -> Place:
+        positions_S = torch.arange(source_BS.shape[1])
+        return Place((source_BS * (positions_S < source_lengths_B[:, None])).sum(1))
+
+    def start(self, memory: Place) -> Place:
+        return memory
+
+    def step(self, tokens_B: Tensor, memory: Place, state: Place) -> tuple[Tensor, Place]:
+        self.batches.append(len(tokens_B))
+        number_B = (31 * state.number_B + 7 * memory.number_B + tokens_B + 1) % STATES
+        return self.logits_MV[number_B], Place(number_B)
+
+    def log_probability(self, source: list[int], tokens: list[int]) -> float:
+        """Teacher-forced log p(tokens | source)."""
+        memory = self.encode(torch.tensor([source]), torch.tensor([len(source)]))
+        state, total = memory, 0.0
+        for read, written in itertools.pairwise([BOS, *tokens]):
+            logits_1V, state = self.step(torch.tensor([read]), memory, state)
+            total += float(logits_1V.log_softmax(1)[0, written])
+        return total
+
+
+SOURCES = [[5, 9, 4], [70, 3], [11, 12, 13, 14, 15], [8], [400, 5, 4, 3]]
+LIMITS = [4, 3, 5, 2, 4]
+
+
+def batch(sources: list[list[int]]) -> tuple[Tensor, Tensor]:
+    lengths = [len(source) for source in sources]
+    padded = [source + [PAD] * (max(lengths) - len(source)) for source in sources]
+    return torch.tensor(padded), torch.tensor(lengths)
+
+
+def search(model: TableModel, beam_size: int, length_penalty: float) -> list[Hypothesis]:
+    return beam_search(model, *batch(SOURCES), torch.tensor(LIMITS), beam_size, length_penalty)
+
+
+def plain_beam_search(model: TableModel, source: list[int], limit: int, beam_size: int, penalty: float) -> Hypothesis:
+    """Beam search as a textbook writes it: one sentence, lists, no early end."""
+    best = Hypothesis([], -math.inf)
+    beams: list[tuple[float, list[int]]] = [(0.0, [])]
+    for length in range(1, limit + 2):
+        words = [EOS] if length > limit else [token for token in range(VOCABULARY) if token not in (PAD, BOS)]
+        candidates = [
+            (model.log_probability(source, [*tokens, word]), [*tokens, word]) for _, tokens in beams for word in words
+        ]
+        candidates = sorted(candidates, reverse=True)[:beam_size]
+        for total, tokens in candidates:
+            if tokens[-1] == EOS and total / length**penalty > best.score:
+                best = Hypothesis(tokens[:-1], total / length**penalty)
+        beams = [(total, tokens) for total, tokens in candidates if tokens[-1] != EOS]
+    return best
+
+
+@pytest.mark.parametrize("length_penalty", [0.0, 0.6, 1.0, 2.0])
+@pytest.mark.parametrize("seed", range(5))
+def test_a_wide_beam_finds_the_best_of_all_translations(seed: int, length_penalty: float) -> None:
+    model = TableModel(seed)
+    words = [token for token in range(VOCABULARY) if token not in (PAD, BOS, EOS)]
+    found = search(model, len(words) ** max(LIMITS), length_penalty)
+    for hypothesis, source, limit in zip(found, SOURCES, LIMITS, strict=True):
+        everything = (list(text) for length in range(limit + 1) for text in itertools.product(words, repeat=length))
+        scores = {
+            tuple(tokens): model.log_probability(source, [*tokens, EOS]) / (len(tokens) + 1) ** length_penalty
+            for tokens in everything
+        }
+        assert scores[tuple(hypothesis.tokens)] == max(scores.values())
+
+
+@pytest.mark.parametrize("length_penalty", [0.0, 1.0, 1.7])
+@pytest.mark.parametrize("beam_size", [1, 2, 3, 5])
+@pytest.mark.parametrize("seed", range(5))
+def test_batches_compaction_and_stopping_give_what_a_textbook_beam_search_gives(
+    seed: int, beam_size: int, length_penalty: float
+) -> None:
+    model = TableModel(seed)
+    for found, source, limit in zip(search(model, beam_size, length_penalty), SOURCES, LIMITS, strict=True):
+        wanted = plain_beam_search(model, source, limit, beam_size, length_penalty)
+        assert found.tokens == wanted.tokens
+        assert found.score == pytest.approx(wanted.score, rel=1e-5)
+
+
+@pytest.mark.parametrize("seed", range(20))
+def test_a_beam_of_one_is_greedy_decoding(seed: int) -> None:
+    model = TableModel(seed)
+    expected = greedy(model, *batch(SOURCES), torch.tensor(LIMITS))
+    assert [hypothesis.tokens for hypothesis in search(model, 1, 1.0)] == expected
+
+
+def test_a_beam_of_one_is_greedy_decoding_when_tokens_tie() -> None:
+    model = TableModel(0)
+    model.logits_MV = (model.logits_MV / 2).round()
+    expected = greedy(model, *batch(SOURCES), torch.tensor([30] * 5))
+    found = beam_search(model, *batch(SOURCES), torch.tensor([30] * 5), 1, 1.0)
+    assert [hypothesis.tokens for hypothesis in found] == expected
+
+
+@pytest.mark.parametrize("length_penalty", [0.0, 1.0])
+def test_the_score_is_the_teacher_forced_log_probability_over_the_length(length_penalty: float) -> None:
+    model = TableModel(3)
+    for hypothesis, source in zip(search(model, 4, length_penalty), SOURCES, strict=True):
+        total = model.log_probability(source, [*hypothesis.tokens, EOS])
+        length = len(hypothesis.tokens) + 1
+        assert hypothesis.score == pytest.approx(total / length**length_penalty, rel=1e-5)
+
+
+@pytest.mark.parametrize("seed", range(5))
+@pytest.mark.parametrize("order", [[0], [4, 2, 0], [1, 0, 4, 3, 2], [3, 3, 0, 3]])
+def test_a_translation_depends_neither_on_its_batch_mates_nor_on_their_order(order: list[int], seed: int) -> None:
+    model = TableModel(seed)
+    sources, limits = [SOURCES[row] for row in order], torch.tensor([LIMITS[row] for row in order])
+    beams, best = search(model, 3, 1.0), greedy(model, *batch(SOURCES), torch.tensor(LIMITS))
+    assert beam_search(model, *batch(sources), limits, 3, 1.0) == [beams[row] for row in order]
+    assert greedy(model, *batch(sources), limits) == [best[row] for row in order]
+
+
+def never_ending(model: TableModel) -> TableModel:
+    model.logits_MV[:, EOS] = -50.0
+    return model
+
+
+@pytest.mark.parametrize("beam_size", [1, 4])
+def test_no_translation_exceeds_its_own_maximal_length(beam_size: int) -> None:
+    model = never_ending(TableModel(1))
+    assert [len(tokens) for tokens in greedy(model, *batch(SOURCES), torch.tensor(LIMITS))] == LIMITS
+    assert [len(hypothesis.tokens) for hypothesis in search(model, beam_size, 1.0)] == LIMITS
+
+
+def test_padding_and_the_start_token_are_never_written() -> None:
+    model = never_ending(TableModel(2))
+    model.logits_MV[:, [PAD, BOS]] = 9.0
+    limits = torch.tensor([40] * len(SOURCES))
+    written = set(itertools.chain(*greedy(model, *batch(SOURCES), limits)))
+    for hypothesis in beam_search(model, *batch(SOURCES), limits, 5, 1.0):
+        written.update(hypothesis.tokens)
+    assert written
+    assert written.isdisjoint({PAD, BOS, EOS})
+
+
+def test_decoding_leaves_the_logits_of_the_model_as_they_are() -> None:
+    model = TableModel(2)
+    before = model.logits_MV.clone()
+    greedy(model, *batch(SOURCES), torch.tensor(LIMITS))
+    search(model, 3, 1.0)
+    assert torch.equal(model.logits_MV, before)
+
+
+def test_finished_sentences_leave_a_greedy_batch() -> None:
+    model = TableModel(4)
+    lengths = [len(tokens) for tokens in greedy(model, *batch(SOURCES), torch.tensor([50] * 5))]
+    working = [sum(length >= step for length in lengths) for step in range(max(lengths) + 1)]
+    assert model.batches == [count for count in working if count]
+    assert model.batches[-1] < len(SOURCES)
+
+
+def test_decided_sentences_leave_a_beam_search_batch() -> None:
+    model = never_ending(TableModel(1))
+    search(model, 3, 1.0)
+    sentences = [batch_size / 3 for batch_size in model.batches[1:]]
+    assert model.batches[0] == len(SOURCES)
+    assert sentences == [sum(limit >= step for limit in LIMITS) for step in range(1, max(LIMITS) + 1)]
+
+
+def test_a_sentence_is_decided_before_its_maximal_length_once_nothing_live_can_win() -> None:
+    model = TableModel(0)
+    model.logits_MV[:, EOS] = 12.0
+    found = beam_search(model, *batch(SOURCES), torch.tensor([1000] * 5), 4, 1.0)
+    assert all(hypothesis.score > -0.01 for hypothesis in found)
+    assert len(model.batches) < 20
+
+
+def test_a_model_of_nothing_but_nan_still_ends() -> None:
+    model = TableModel(0)
+    model.logits_MV[:] = math.nan
+    assert len(greedy(model, *batch(SOURCES), torch.tensor(LIMITS))) == len(SOURCES)
+    assert [hypothesis.tokens for hypothesis in search(model, 3, 1.0)] == [[]] * len(SOURCES)
+
+
+def test_an_empty_batch_has_no_translations() -> None:
+    empty = torch.empty(0, 1, dtype=torch.int64), torch.empty(0, dtype=torch.int64)
+    assert greedy(TableModel(0), *empty, torch.empty(0, dtype=torch.int64)) == []
+    assert beam_search(TableModel(0), *empty, torch.empty(0, dtype=torch.int64), 3, 1.0) == []
+
+
+def test_a_translation_may_be_twice_as_long_as_its_source_and_twenty_tokens_more() -> None:
+    assert longest_translation(0) == 20
+    assert longest_translation(100) == 220
