@@ -122,6 +122,7 @@ def load_model(folder: Path, device: device | str = "cpu") -> LoadedModel:
     model = Seq2Seq(config.model, config.source_vocabulary_size, config.target_vocabulary_size)
     _fill(model, folder / WEIGHTS)
     source_tokenizer = _tokenizer(folder / SOURCE_TOKENIZER, config.source_vocabulary_size)
+    source_tokenizer.encode_special_tokens = True  # "</s>" in a text is text
     target_tokenizer = _tokenizer(folder / TARGET_TOKENIZER, config.target_vocabulary_size)
     return LoadedModel(model.to(device).eval(), source_tokenizer, target_tokenizer, config)
 

@@ -2,6 +2,8 @@
 
 from collections.abc import Sequence
 
+from sacrebleu.metrics.bleu import BLEU
+
 from seq2seq.errors import CorpusError
 
 
@@ -10,8 +12,6 @@ def validation_bleu(translations: Sequence[str], references: Sequence[str], toke
 
     `tokenizer` is one of sacreBLEU's. Raises CorpusError when there is no pair to score.
     """
-    from sacrebleu.metrics.bleu import BLEU
-
     if not references:
         raise CorpusError("There is no pair to score: the validation split is empty.")
     score: float = BLEU(tokenize=tokenizer, force=True).corpus_score(list(translations), [list(references)]).score

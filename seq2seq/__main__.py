@@ -1,0 +1,125 @@
+"""`python -m seq2seq translate MODEL_DIR < in.txt > out.txt`"""
+
+import argparse
+import os
+import sys
+import traceback
+from collections.abc import Iterator, Sequence
+from io import BufferedReader
+from pathlib import Path
+from typing import BinaryIO, cast
+
+from seq2seq.config import Config, validate_config
+from seq2seq.errors import Seq2SeqError, UserError
+
+READ_BYTES = 1 << 16
+INTERRUPTED = 130
+READER_GONE = 141  # what a shell reports of a program that SIGPIPE ended, as in `yes | head`
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run a command; gives the exit code: 0, 2 for what the person can mend, 1 for other errors."""
+    options = _parser().parse_args(arguments)
+    try:
+        translate(options, cast(BufferedReader, sys.stdin.buffer), sys.stdout.buffer)
+    except Seq2SeqError as error:
+        if options.traceback:
+            traceback.print_exc()
+        print(f"error: {error}", file=sys.stderr)
+        return 2 if isinstance(error, UserError) else 1
+    except KeyboardInterrupt:
+        return INTERRUPTED
+    except BrokenPipeError:
+        # Python flushes standard output once more when it ends: give it somewhere to go.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return READER_GONE
+    return 0
+
+
+def translate(options: argparse.Namespace, source: BufferedReader, target: BinaryIO) -> None:
+    """Translate the lines of `source` into `target`, one for one and in order.
+
+    What one read gives is translated together: a file goes through in large batches, and whoever waits at the
+    other end of a pipe has the answer before writing on.
+    """
+    config = _config(options)
+    from seq2seq.model_folder import check_model
+
+    check_model(options.model)  # before PyTorch, whose import takes seconds
+    from seq2seq.translator import Translator
+
+    translator = Translator.load(options.model, config.runtime, options.precision)
+    decoding = config.evaluation
+    for lines in read_lines(source):
+        texts = translator.translate(lines, decoding.beam_size, decoding.length_penalty, decoding.batch_sentences)
+        target.writelines(f"{text}\n".encode() for text in texts)
+        target.flush()
+
+
+def read_lines(source: BufferedReader) -> Iterator[list[str]]:
+    """Complete lines as they come, those of one read together.
+
+    A byte order mark and the carriage returns of Windows are no part of a line. Raises UserError for a line that is
+    not UTF-8, after the lines before it.
+    """
+    number, rest = 0, b""
+    while data := source.read1(READ_BYTES):
+        *complete, rest = (rest + data).split(b"\n")
+        yield from _decode(complete, number)
+        number += len(complete)
+    yield from _decode([rest] if rest else [], number)
+
+
+def _decode(lines: Sequence[bytes], number: int) -> Iterator[list[str]]:
+    """The lines as text, all at once; `number` lines came before them."""
+    texts: list[str] = []
+    for line in lines:
+        try:
+            texts.append(line.removesuffix(b"\r").decode("utf-8"))
+        except UnicodeDecodeError as error:
+            yield texts
+            raise UserError(
+                f"Line {number + len(texts) + 1:,} of the input is not UTF-8: byte {line[error.start]:#04x} at "
+                f"position {error.start + 1:,}. Convert the input first, for example with iconv -t UTF-8."
+            ) from None
+    if texts and number == 0:
+        texts[0] = texts[0].removeprefix("\ufeff")
+    if texts:
+        yield texts
+
+
+def _config(options: argparse.Namespace) -> Config:
+    given = {
+        "evaluation": ("beam_size", "length_penalty", "batch_sentences"),
+        "runtime": ("threads", "device"),
+    }
+    sections = {
+        section: {name: getattr(options, name) for name in names if getattr(options, name) is not None}
+        for section, names in given.items()
+    }
+    return validate_config(sections, "command line")
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="python -m seq2seq", description="Use a trained translation model.")
+    commands = parser.add_subparsers(metavar="COMMAND", required=True)
+    command = commands.add_parser(
+        "translate",
+        help="translate lines of standard input",
+        description="Translate UTF-8 text from standard input to standard output: one line out for each line in.",
+    )
+    command.add_argument("model", metavar="MODEL_DIR", type=Path, help="folder with model.safetensors and config.json")
+    command.add_argument("--beam-size", type=int, help="hypotheses kept per sentence; 1 is greedy (default: 5)")
+    command.add_argument("--length-penalty", type=float, help="exponent of the length in a score (default: 1.0)")
+    command.add_argument("--batch-sentences", type=int, help="sentences decoded together (default: 64)")
+    command.add_argument("--threads", type=int, help="threads of tensor operations (default: one per core)")
+    command.add_argument("--device", help="auto, cpu or cuda (default: auto)")
+    command.add_argument(
+        "--precision", choices=("auto", "bf16", "fp32"), default="fp32", help="arithmetic (default: fp32)"
+    )
+    command.add_argument("--traceback", action="store_true", help="show where in the code an error came from")
+    return parser
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,147 @@
+"""From text to text: what turns a model folder into a translator."""
+
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from itertools import islice
+from pathlib import Path
+from typing import Self
+
+import numpy as np
+import torch
+
+from seq2seq.batching import pad_sources
+from seq2seq.beam_search import beam_search
+from seq2seq.decoding import greedy, longest_translation
+from seq2seq.device import autocast, configure
+from seq2seq.model_folder import FolderConfig, LoadedModel, load_model
+from seq2seq.settings.runtime import RuntimeSettings
+from seq2seq.special_tokens import UNK
+
+TOKENS_PER_SENTENCE = 128
+"""A batch holds `batch_sentences` sentences of this many tokens at most: long sentences come in smaller batches."""
+BATCHES_PER_CHUNK = 16
+"""Batches' worth of lines that are sorted by length together when a stream is translated."""
+
+
+@dataclass(frozen=True)
+class Translation:
+    """A translated sentence."""
+
+    text: str
+    """One line, without white space at its ends."""
+    source_tokens: int = 0
+    target_tokens: int = 0
+    unknown_tokens: int = 0
+    """Source tokens that the vocabulary does not have."""
+    at_limit: bool = False
+    """The translation ended because it may be no longer (see `longest_translation`)."""
+
+
+class Translator:
+    """A loaded model. Sentences go in as raw text and come out as detokenized text.
+
+    In fp32 a translation does not depend on the sentences that it is decoded with, but for rounding.
+    """
+
+    def __init__(self, loaded: LoadedModel, precision: str = "fp32") -> None:
+        self._loaded = loaded
+        self._precision = precision
+        self._device = next(loaded.model.parameters()).device
+
+    @classmethod
+    def load(cls, folder: Path, runtime: RuntimeSettings | None = None, precision: str = "fp32") -> Self:
+        """Load a model folder; `precision` is fp32, bf16 or auto (bf16 where the processor computes in it).
+
+        Raises ModelError for a folder that is not in order, and ConfigError for a device that is not there.
+        """
+        return cls(load_model(folder, configure(runtime or RuntimeSettings())), precision)
+
+    @property
+    def config(self) -> FolderConfig:
+        """Languages, vocabulary sizes and settings of the model."""
+        return self._loaded.config
+
+    def translate(
+        self,
+        sentences: Iterable[str],
+        beam_size: int = 5,
+        length_penalty: float = 1.0,
+        batch_sentences: int = 64,
+    ) -> list[str]:
+        """Translations in the order of the sentences. See `translate_in_detail`."""
+        return [
+            translation.text
+            for translation in self.translate_in_detail(sentences, beam_size, length_penalty, batch_sentences)
+        ]
+
+    def translate_in_detail(
+        self,
+        sentences: Iterable[str],
+        beam_size: int = 5,
+        length_penalty: float = 1.0,
+        batch_sentences: int = 64,
+        progress: Callable[[int], None] = lambda done: None,
+    ) -> list[Translation]:
+        """Translations with what is known of them, in the order of the sentences.
+
+        Sentences of like length are decoded together. No source is cut, however long. A sentence without a token
+        (blank, or nothing but invisible characters) has an empty translation and never reaches the model.
+        `progress` is told after each batch how many sentences are done, and may raise to end the work.
+        """
+        sources = self._encode(sentences)
+        translations = [Translation("")] * len(sources)
+        done = sum(not source for source in sources)
+        for rows in batches_by_length([len(source) for source in sources], batch_sentences):
+            batch = self._translate_batch([sources[row] for row in rows], beam_size, length_penalty)
+            for row, translation in zip(rows, batch, strict=True):
+                translations[row] = translation
+            done += len(rows)
+            progress(done)
+        return translations
+
+    def stream(
+        self,
+        lines: Iterable[str],
+        beam_size: int = 5,
+        length_penalty: float = 1.0,
+        batch_sentences: int = 64,
+    ) -> Iterator[str]:
+        """One line out for each line in, in order, with bounded memory: 16 batches' worth of lines are read ahead."""
+        waiting = iter(lines)
+        while chunk := list(islice(waiting, BATCHES_PER_CHUNK * batch_sentences)):
+            yield from self.translate(chunk, beam_size, length_penalty, batch_sentences)
+
+    def _encode(self, sentences: Iterable[str]) -> list[list[int]]:
+        texts = ["" if sentence.isspace() else sentence for sentence in sentences]
+        return [encoding.ids for encoding in self._loaded.source_tokenizer.encode_batch_fast(texts)]
+
+    def _translate_batch(
+        self, sources: Sequence[Sequence[int]], beam_size: int, length_penalty: float
+    ) -> list[Translation]:
+        source_BS, lengths_B = pad_sources([np.asarray(source, dtype=np.int32) for source in sources])
+        limits = [longest_translation(length) for length in lengths_B.tolist()]
+        batch = (self._loaded.model, source_BS.to(self._device), lengths_B, torch.tensor(limits))
+        with torch.inference_mode(), autocast(self._precision, self._device):
+            if beam_size == 1:
+                targets = greedy(*batch)
+            else:
+                targets = [hypothesis.tokens for hypothesis in beam_search(*batch, beam_size, length_penalty)]
+        return [
+            Translation(" ".join(text.split()), len(source), len(target), source.count(UNK), len(target) >= limit)
+            for text, source, target, limit in zip(
+                self._loaded.target_tokenizer.decode_batch(targets), sources, targets, limits, strict=True
+            )
+        ]
+
+
+def batches_by_length(lengths: Sequence[int], batch_sentences: int) -> Iterator[list[int]]:
+    """Rows to decode together: longest first, of like length, at most `batch_sentences` and a bounded padded size.
+
+    Rows of length 0 are left out. A sentence longer than a whole batch may be is a batch of its own.
+    """
+    order = sorted((row for row, length in enumerate(lengths) if length), key=lambda row: -lengths[row])
+    while order:
+        fitting = batch_sentences * TOKENS_PER_SENTENCE // lengths[order[0]]
+        count = max(1, min(batch_sentences, fitting))
+        yield order[:count]
+        del order[:count]
