@@ -41,7 +41,7 @@ def tokenize(tokenization: TokenizationSettings, clean: Artifact, job: Job) -> d
         pairs = read_pairs(clean.file(f"{split}.arrow"))
         frame = pd.DataFrame({side: pairs.frame[side].map(lambda text: cut(rules, text)) for side in pairs.frame})
         write_pairs(job.into / f"{split}.arrow", Pairs(pairs.source_language, pairs.target_language, frame))
-        statistics[split] = {f"{side}_pieces": int(frame[side].str.split().str.len().sum()) for side in frame}
+        statistics[split] = {f"{side}_pieces": int(frame[side].str.count(r"\S+").sum()) for side in frame}
     return {"splits": statistics}
 
 

@@ -1,65 +1,174 @@
-"""The `vocabulary` step: what a token is, learned from the training split only."""
+"""The `vocabulary` step: what a token is, learned from the training split only.
 
-import shutil
+* word: the pieces that `tokenize` cut, the most frequent ones.
+* bpe: byte-pair encoding within pieces (Sennrich, Haddow and Birch 2016, section 3.2).
+* unigram: a unigram language model over subwords (Kudo 2018, section 3.2).
+
+Tokens 0 to 3 are `<pad> <unk> <s> </s>`. They belong to the model and are not registered as special text, so that
+nobody gets them by typing them: the text `<pad>` is three pieces like any other.
+
+Every character of the training split has a token of its own, hence subwords lose nothing there. A character that
+was never seen becomes `<unk>`: byte tokens in its place would have embeddings that were never trained.
+"""
+
+import json
 from collections import Counter
 from collections.abc import Iterable
 from typing import Any
 
-from tokenizers import Tokenizer, models, pre_tokenizers, trainers
+from tokenizers import Tokenizer, decoders, models, pre_tokenizers, trainers
 
 from seq2seq.artifacts import Artifact
-from seq2seq.corpora.pairs import read_pairs
+from seq2seq.corpora.pairs import SIDES, read_pairs
+from seq2seq.errors import ConfigError
 from seq2seq.pipeline import Job
 from seq2seq.settings.vocabulary import VocabularySettings
-from seq2seq.special_tokens import SPECIAL_TOKENS, UNK
+from seq2seq.special_tokens import BOS, EOS, PAD, SPECIAL_TOKENS, UNK
+from seq2seq.tokenization import BOUNDARY
 
-SIDES = ("source", "target")
+SHOWN_UNKNOWN_WORDS = 10
+SCORE_DECIMALS = 4
+SMALLEST_SCORE_STEP = 1e-4
+"""What the unigram trainer adds to the score of one rare character after the other, in no fixed order."""
 
 
 def learn(vocabulary: VocabularySettings, tokenize: Artifact, job: Job) -> dict[str, Any]:
-    """Write `source_tokenizer.json` and `target_tokenizer.json`: raw text in, ids out, and back."""
+    """Write `source_tokenizer.json` and `target_tokenizer.json`: raw text in, ids out, and ids to text.
+
+    The two are equal when `vocabulary.joint`. Raises ConfigError when `vocabulary.size` is below the number of
+    different characters and subwords are wanted.
+    """
     frame = read_pairs(tokenize.file("train.arrow")).frame
     rules = tokenize.file("rules.json").read_text(encoding="utf-8")
-    texts = {side: frame[side].tolist() for side in SIDES}
+    pieces = {side: count_pieces(frame[side]) for side in SIDES}
     if vocabulary.joint:
-        shared = build_tokenizer(vocabulary, texts["source"] + texts["target"], rules)
+        shared = build_tokenizer(vocabulary, pieces["source"] + pieces["target"], rules)
         tokenizers = dict.fromkeys(SIDES, shared)
     else:
-        tokenizers = {side: build_tokenizer(vocabulary, texts[side], rules) for side in SIDES}
+        tokenizers = {side: build_tokenizer(vocabulary, pieces[side], rules) for side in SIDES}
     for side, tokenizer in tokenizers.items():
         tokenizer.save(str(job.into / f"{side}_tokenizer.json"))
-    return {side: {"tokens": tokenizers[side].get_vocab_size()} for side in SIDES}
+    return {side: _measure(tokenizers[side], pieces[side]) for side in SIDES}
 
 
-def build_tokenizer(settings: VocabularySettings, sentences: list[str], rules: str) -> Tokenizer:
-    """A complete tokenizer over pre-tokenised `sentences`; `rules` is the JSON of what cut them."""
-    if settings.kind == "word":
-        model = _word_model(settings, sentences)
-    else:
-        model = _subword_model(settings, sentences)
+def count_pieces(sentences: Iterable[str]) -> Counter[str]:
+    """How often each piece occurs in sentences whose pieces are joined by single spaces."""
+    return Counter(piece for sentence in sentences for piece in sentence.split())
+
+
+def build_tokenizer(settings: VocabularySettings, pieces: Counter[str], rules: str) -> Tokenizer:
+    """A complete tokenizer over counted pieces; `rules` is the JSON text of `rules.json`. Raises ConfigError."""
     tokenizer = Tokenizer.from_str(rules)
-    tokenizer.model = model
-    tokenizer.add_special_tokens(list(SPECIAL_TOKENS))
+    tokenizer.model = MODELS[settings.kind](settings, pieces)
+    tokenizer.decoder = build_decoder(settings.kind)
     return tokenizer
 
 
-def _word_model(settings: VocabularySettings, sentences: Iterable[str]) -> models.WordLevel:
-    counts = Counter(piece for sentence in sentences for piece in sentence.split(" ") if piece)
-    frequent = sorted((-count, piece) for piece, count in counts.items() if count >= settings.min_frequency)
-    words = [piece for _, piece in frequent[: settings.size - len(SPECIAL_TOKENS)]]
-    vocabulary = {token: index for index, token in enumerate([*SPECIAL_TOKENS, *words])}
-    return models.WordLevel(vocabulary, unk_token=SPECIAL_TOKENS[UNK])
+def build_decoder(kind: str) -> decoders.Decoder:
+    """Tokens to detokenized text: no padding, no bos, no eos, and `⁇` where a token is unknown (as SentencePiece)."""
+    unknown = f"{BOUNDARY}⁇" if kind == "word" else "⁇"  # an unknown word takes its boundary with it
+    silent = [decoders.Replace(SPECIAL_TOKENS[index], "") for index in (PAD, BOS, EOS)]
+    spaced = decoders.Metaspace(BOUNDARY, "never")
+    return decoders.Sequence(
+        [*silent, decoders.Replace(SPECIAL_TOKENS[UNK], unknown), spaced, decoders.Fuse(), decoders.Strip(" ", 1, 0)]
+    )
 
 
-def _subword_model(settings: VocabularySettings, sentences: list[str]) -> models.Model:
-    unknown = SPECIAL_TOKENS[UNK]
-    common = {"vocab_size": settings.size, "special_tokens": list(SPECIAL_TOKENS), "show_progress": False}
-    if settings.kind == "bpe":
-        learner = Tokenizer(models.BPE(unk_token=unknown, fuse_unk=True))
-        trainer = trainers.BpeTrainer(min_frequency=settings.min_frequency, **common)
-    else:
-        learner = Tokenizer(models.Unigram())
-        trainer = trainers.UnigramTrainer(unk_token=unknown, **common)
+def _words(settings: VocabularySettings, pieces: Counter[str]) -> models.Model:
+    ranked = sorted((-count, piece) for piece, count in pieces.items() if count >= settings.min_frequency)
+    words = [piece for _, piece in ranked[: settings.size - len(SPECIAL_TOKENS)]]
+    numbered = {token: index for index, token in enumerate([*SPECIAL_TOKENS, *words])}
+    return models.WordLevel(numbered, unk_token=SPECIAL_TOKENS[UNK])
+
+
+def _byte_pairs(settings: VocabularySettings, pieces: Counter[str]) -> models.Model:
+    _require_room_for_characters(settings, pieces)
+    trainer = trainers.BpeTrainer(
+        vocab_size=settings.size,
+        min_frequency=settings.min_frequency,
+        special_tokens=list(SPECIAL_TOKENS),
+        show_progress=False,
+    )
+    empty = models.BPE(unk_token=SPECIAL_TOKENS[UNK], fuse_unk=True)
+    return _trained(empty, trainer, pieces)
+
+
+def _unigram(settings: VocabularySettings, pieces: Counter[str]) -> models.Model:
+    _require_room_for_characters(settings, pieces)
+    trainer = trainers.UnigramTrainer(
+        vocab_size=settings.size,
+        special_tokens=list(SPECIAL_TOKENS),
+        unk_token=SPECIAL_TOKENS[UNK],
+        show_progress=False,
+    )
+    state = json.loads(_trained(models.Unigram(), trainer, pieces).__getstate__())
+    scored = [(piece, score) for piece, score in state["vocab"][len(SPECIAL_TOKENS) :]]
+    special = [(token, 0.0) for token in SPECIAL_TOKENS]
+    return models.Unigram([*special, *settle_scores(scored)], UNK, False)
+
+
+def settle_scores(scored: list[tuple[str, float]]) -> list[tuple[str, float]]:
+    """The same scores for the same training, whatever the run.
+
+    The trainer of `tokenizers` hands out the lowest scores to rare characters in the order of a hash map, and adds
+    numbers in that order too. So the lowest scores are dealt again by the order of the characters, and all of
+    them are rounded; equal scores stand in the order of their pieces.
+    """
+    characters = [piece for piece, _ in scored if len(piece) == 1]
+    lowest = min((score for _, score in scored), default=0.0)
+    reach = lowest + SMALLEST_SCORE_STEP * (len(characters) + 1)
+    dealt = {piece: score for piece, score in scored if len(piece) == 1 and score < reach}
+    settled = dict(scored) | dict(zip(sorted(dealt), sorted(dealt.values()), strict=True))
+    rounded = ((piece, round(score, SCORE_DECIMALS)) for piece, score in settled.items())
+    return sorted(rounded, key=lambda item: (-item[1], item[0]))
+
+
+def _trained(model: models.Model, trainer: trainers.Trainer, pieces: Counter[str]) -> models.Model:
+    learner = Tokenizer(model)
     learner.pre_tokenizer = pre_tokenizers.WhitespaceSplit()
-    learner.train_from_iterator(sentences, trainer)
+    learner.train_from_iterator((" ".join([piece] * count) for piece, count in sorted(pieces.items())), trainer)
     return learner.model
+
+
+def _require_room_for_characters(settings: VocabularySettings, pieces: Counter[str]) -> None:
+    needed = len({character for piece in pieces for character in piece}) + len(SPECIAL_TOKENS)
+    if needed > settings.size:
+        raise ConfigError(
+            f"vocabulary.size = {settings.size:,} is too small for {settings.kind}: the training text has "
+            f"{needed - len(SPECIAL_TOKENS):,} different characters, and each needs a token beside the "
+            f"{len(SPECIAL_TOKENS)} special ones. Set vocabulary.size to {needed:,} or more, or clean the corpus."
+        )
+
+
+MODELS = {"word": _words, "bpe": _byte_pairs, "unigram": _unigram}
+
+
+def _measure(tokenizer: Tokenizer, pieces: Counter[str]) -> dict[str, Any]:
+    """Size and fit of a vocabulary on the pieces of its own side of the training split.
+
+    `covered`: share of running pieces without an unknown token; `unknown_rate`: share of tokens that are unknown;
+    `tokens_per_word`: tokens for each run without white space; `frequent_unknown`: pieces with unknown tokens.
+    """
+    cut = pre_cut(tokenizer)
+    known = list(pieces)
+    ids = [encoding.ids for encoding in cut.encode_batch_fast(known)]
+    tokens = sum(len(row) * pieces[piece] for piece, row in zip(known, ids, strict=True))
+    unknown = sum(row.count(UNK) * pieces[piece] for piece, row in zip(known, ids, strict=True))
+    missing = Counter({piece: pieces[piece] for piece, row in zip(known, ids, strict=True) if UNK in row})
+    words = sum(count for piece, count in pieces.items() if piece.startswith(BOUNDARY))
+    ranked = sorted(missing.items(), key=lambda item: (-item[1], item[0]))
+    return {
+        "tokens": tokenizer.get_vocab_size(),
+        "different_pieces": len(pieces),
+        "covered": 1 - missing.total() / max(pieces.total(), 1),
+        "unknown_rate": unknown / max(tokens, 1),
+        "tokens_per_word": tokens / max(words, 1),
+        "frequent_unknown": [[piece, count] for piece, count in ranked[:SHOWN_UNKNOWN_WORDS]],
+    }
+
+
+def pre_cut(tokenizer: Tokenizer) -> Tokenizer:
+    """A copy of a tokenizer for text whose pieces are already cut and joined by single spaces."""
+    copy = Tokenizer(tokenizer.model)
+    copy.pre_tokenizer = pre_tokenizers.WhitespaceSplit()
+    return copy

@@ -86,10 +86,8 @@ def _splits(corpus: CorpusSettings) -> Mapping[str, "Pairs"]:
 
 
 def _demo(corpus: CorpusSettings) -> Mapping[str, "Pairs"]:
-    import pandas as pd
-
     from seq2seq.corpora.demo import generate
-    from seq2seq.corpora.pairs import Pairs
+    from seq2seq.corpora.pairs import pairs_of
 
     languages = (corpus.source_language, corpus.target_language)
     if sorted(languages) != sorted(DEMO_LANGUAGES):
@@ -98,11 +96,9 @@ def _demo(corpus: CorpusSettings) -> Mapping[str, "Pairs"]:
             "corpus.source_language and corpus.target_language to ko and en, either way round."
         )
     made = generate(corpus.train_pairs, corpus.valid_pairs, corpus.test_pairs, corpus.seed)
-    columns = ["source", "target"] if languages == DEMO_LANGUAGES else ["target", "source"]
-    return {
-        split: Pairs(*languages, pd.DataFrame(made[split], columns=columns)[["source", "target"]])
-        for split in corpus.split_names()
-    }
+    step = 1 if languages == DEMO_LANGUAGES else -1
+    splits = {split: list(zip(*made[split], strict=True))[::step] for split in corpus.split_names()}
+    return {split: pairs_of(*languages, *sides) for split, sides in splits.items()}
 
 
 def _measure(pairs: "Pairs") -> dict[str, int]:
@@ -110,8 +106,8 @@ def _measure(pairs: "Pairs") -> dict[str, int]:
     source, target = pairs.frame["source"], pairs.frame["target"]
     return {
         "pairs": len(pairs.frame),
-        "source_words": int(source.str.split().str.len().sum()),
-        "target_words": int(target.str.split().str.len().sum()),
+        "source_words": int(source.str.count(r"\S+").sum()),
+        "target_words": int(target.str.count(r"\S+").sum()),
         "source_characters": int(source.str.len().sum()),
         "target_characters": int(target.str.len().sum()),
     }

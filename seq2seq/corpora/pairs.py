@@ -1,11 +1,13 @@
 """Sentence pairs on disk: the form in which they pass from step to step."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 import pandas as pd
 import pyarrow as pa
 
+SIDES = ("source", "target")
 ROWS_PER_BATCH = 65_536
 
 
@@ -17,6 +19,11 @@ class Pairs:
     target_language: str
     frame: pd.DataFrame
     """Columns `source` and `target`, both text without missing values."""
+
+
+def pairs_of(source_language: str, target_language: str, source: Sequence[str], target: Sequence[str]) -> Pairs:
+    """Pairs from two aligned sequences of sentences."""
+    return Pairs(source_language, target_language, pd.DataFrame({"source": source, "target": target}, dtype="str"))
 
 
 def write_pairs(path: Path, pairs: Pairs) -> None:

@@ -6,6 +6,13 @@ from pydantic import Field
 
 from seq2seq.settings.section import NotInKey, Section
 
+VALIDATION_NAMES = ("valid", "validation", "val", "dev")
+
+
+def with_aliases(name: str) -> tuple[str, ...]:
+    """The name of a split; after the validation split's, the other names that it usually has."""
+    return (name, *(other for other in VALIDATION_NAMES if other != name)) if name in VALIDATION_NAMES else (name,)
+
 
 class CorpusSettings(Section):
     """Where the sentence pairs come from. One flat section: `kind` says which settings count."""

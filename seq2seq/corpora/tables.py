@@ -1,0 +1,158 @@
+"""Tables of sentence pairs: TSV, CSV, JSON lines, Parquet, and what the Hub's `datasets` gives.
+
+A side's text is in a column of its own (`corpus.source_column`, or the language code), or in a column called
+`translation` that holds both by language code. Columns are found by name, never by position. A missing cell is
+an empty sentence, which cleaning counts; text such as NA or null is text.
+"""
+
+import csv
+import json
+import math
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+from pyarrow import compute, parquet
+
+from seq2seq.corpora.lines import read_content, read_lines
+from seq2seq.errors import CorpusError
+from seq2seq.settings.corpus import CorpusSettings
+
+Sides = tuple[Sequence[str], Sequence[str]]
+BOTH = "translation"
+
+
+def read_table(path: Path, suffix: str, settings: CorpusSettings) -> Sides:
+    """Source and target text of a table file; `suffix` (without .gz) says of which form.
+
+    Raises CorpusError when it is malformed, lacks a column, or holds something else than text.
+    """
+    if suffix == ".parquet":
+        return sides_of_arrow(_read_parquet(path), settings, str(path))
+    return _sides_of_rows(READERS[suffix](path), settings, str(path))
+
+
+def sides_of_arrow(table: pa.Table, settings: CorpusSettings, where: str) -> Sides:
+    """Source and target text of an Arrow table; `where` names it in errors. Raises CorpusError."""
+    wanted = settings.columns()
+    if BOTH in table.column_names and not set(wanted) <= set(table.column_names):
+        table, where = _unpacked(table, where), f"{where}, column {BOTH},"
+    _require(wanted, table.column_names, where)
+    source, target = (_arrow_text(table[name], f"{where}, column {name}") for name in wanted)
+    return source, target
+
+
+def _unpacked(table: pa.Table, where: str) -> pa.Table:
+    """The fields of the `translation` column as columns; missing where the struct is missing."""
+    both = table[BOTH].combine_chunks()
+    if not pa.types.is_struct(both.type):
+        raise CorpusError(f"{where}, column {BOTH}: it holds {both.type}, not one text for each language.")
+    return pa.table({field.name: compute.struct_field(both, field.name) for field in both.type})
+
+
+def _arrow_text(column: pa.ChunkedArray, where: str) -> list[str]:
+    kind = column.type.value_type if pa.types.is_dictionary(column.type) else column.type
+    if not (pa.types.is_string(kind) or pa.types.is_large_string(kind) or pa.types.is_null(kind)):
+        raise CorpusError(f"{where} holds {kind}, not text.")
+    return ["" if cell is None else cell for cell in column.to_pylist()]
+
+
+def _sides_of_rows(columns: Mapping[str, Sequence[Any]], settings: CorpusSettings, where: str) -> Sides:
+    wanted = settings.columns()
+    if BOTH in columns and not set(wanted) <= set(columns):
+        columns, where = _unpacked_rows(columns[BOTH], where), f"{where}, column {BOTH},"
+    _require(wanted, columns, where)
+    source, target = (
+        [_text(cell, f"{where} row {row:,}, column {name}") for row, cell in enumerate(columns[name], 1)]
+        for name in wanted
+    )
+    return source, target
+
+
+def _unpacked_rows(cells: Iterable[Any], where: str) -> dict[str, list[Any]]:
+    rows = [{} if cell is None else cell for cell in cells]
+    for number, row in enumerate(rows, 1):
+        if not isinstance(row, dict):
+            raise CorpusError(f"{where}, row {number:,}: column {BOTH} holds {row!r}, not one text for each language.")
+    names = dict.fromkeys(name for row in rows for name in row)
+    return {name: [row.get(name) for row in rows] for name in names}
+
+
+def _require(wanted: Iterable[str], known: Iterable[str], where: str) -> None:
+    missing = [name for name in wanted if name not in known]
+    if missing:
+        raise CorpusError(
+            f"{where} has no column {' and no column '.join(missing)}; it has: {', '.join(known) or 'none'}. "
+            "Set corpus.source_column and corpus.target_column to the names of the two texts."
+        )
+
+
+def _text(cell: Any, where: str) -> str:
+    if cell is None or (isinstance(cell, float) and math.isnan(cell)):
+        return ""
+    if not isinstance(cell, str):
+        raise CorpusError(f"{where}: {cell!r} is not text.")
+    try:
+        cell.encode("utf-8")
+    except UnicodeEncodeError as error:
+        raise CorpusError(f"{where}: {cell[error.start : error.end]!r} is half of a character.") from None
+    return cell
+
+
+def _read_tsv(path: Path) -> dict[str, list[str | None]]:
+    return _by_column(path, (line.split("\t") for line in read_lines(path)))
+
+
+def _read_csv(path: Path) -> dict[str, list[str | None]]:
+    rows = csv.reader((f"{line}\n" for line in read_lines(path)), strict=True)
+    try:
+        return _by_column(path, rows)
+    except csv.Error as error:
+        raise CorpusError(f"{path}, line {rows.line_num:,}: {error}; quote cells as RFC 4180 says.") from None
+
+
+def _by_column(path: Path, rows: Iterator[list[str]]) -> dict[str, list[str | None]]:
+    """Columns by the names in the first row; a short row's missing cells are None."""
+    names = next(rows, [])
+    cells: list[list[str | None]] = [[] for _ in names]
+    for number, row in enumerate(rows, 2):
+        if len(row) > len(names):
+            raise CorpusError(
+                f"{path}, row {number:,} has {len(row)} cells, but the first row names {len(names)} columns: "
+                "a separator inside a cell?"
+            )
+        padding = [None] * (len(names) - len(row))
+        for column, cell in zip(cells, [*row, *padding], strict=True):
+            column.append(cell)
+    return dict(zip(names, cells, strict=True))
+
+
+def _read_jsonl(path: Path) -> dict[str, list[Any]]:
+    rows = [_json_object(line, f"{path}, line {n:,}") for n, line in enumerate(read_lines(path), 1) if line.strip()]
+    names = dict.fromkeys(name for row in rows for name in row)
+    return {name: [row.get(name) for row in rows] for name in names}
+
+
+def _json_object(line: str, where: str) -> dict[str, Any]:
+    try:
+        row = json.loads(line)
+    except json.JSONDecodeError as error:
+        raise CorpusError(f"{where}, is not JSON: {error.msg} at column {error.colno}.") from None
+    if not isinstance(row, dict):
+        raise CorpusError(f"{where}, is not a JSON object: one {{…}} a line is needed.")
+    return row
+
+
+def _read_parquet(path: Path) -> pa.Table:
+    try:
+        return parquet.read_table(pa.BufferReader(read_content(path)))
+    except pa.ArrowException as error:
+        raise CorpusError(f"{path} is not a readable Parquet file: {error}") from None
+
+
+READERS: Mapping[str, Callable[[Path], Mapping[str, Sequence[Any]]]] = {
+    ".tsv": _read_tsv,
+    ".csv": _read_csv,
+    ".jsonl": _read_jsonl,
+}
