@@ -70,22 +70,20 @@ def read_lines(source: BufferedReader) -> Iterator[list[str]]:
     yield from _decode([rest] if rest else [], number)
 
 
-def _decode(lines: Sequence[bytes], number: int) -> Iterator[list[str]]:
-    """The lines as text, all at once; `number` lines came before them."""
+def _decode(lines: Sequence[bytes], before: int) -> Iterator[list[str]]:
+    """The lines as text, all at once; `before` is how many lines came before them."""
     texts: list[str] = []
-    for line in lines:
+    for number, line in enumerate(lines, before + 1):
         try:
-            texts.append(line.removesuffix(b"\r").decode("utf-8"))
+            text = line.removesuffix(b"\r").decode("utf-8")
         except UnicodeDecodeError as error:
             yield texts
             raise UserError(
-                f"Line {number + len(texts) + 1:,} of the input is not UTF-8: byte {line[error.start]:#04x} at "
-                f"position {error.start + 1:,}. Convert the input first, for example with iconv -t UTF-8."
+                f"Line {number:,} of the input is not UTF-8: byte {line[error.start]:#04x} at position "
+                f"{error.start + 1:,}. Convert the input first, for example with iconv -t UTF-8."
             ) from None
-    if texts and number == 0:
-        texts[0] = texts[0].removeprefix("\ufeff")
-    if texts:
-        yield texts
+        texts.append(text.removeprefix("\ufeff") if number == 1 else text)
+    yield texts
 
 
 def _config(options: argparse.Namespace) -> Config:

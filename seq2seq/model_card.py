@@ -1,0 +1,178 @@
+"""The model card: what a model is, what it was made from, how good it is, and how to use it."""
+
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+from seq2seq.config import Config
+from seq2seq.settings.corpus import CorpusSettings
+from seq2seq.settings.model import ModelSettings
+
+Statistics = Mapping[str, Any]
+
+
+def card(config: Config, statistics: Mapping[str, Statistics]) -> str:
+    """Markdown with YAML front matter, as model hubs read it.
+
+    `statistics` are those of the records by step name; of `train` and `evaluate` all figures are needed, of the
+    other steps only what is there is told. Equal arguments give equal text: no date, no place, no speed.
+    """
+    corpus, scores = config.corpus, statistics["evaluate"]
+    return "\n".join(
+        [
+            *_front_matter(corpus),
+            f"# {config.name}: {corpus.source_language} to {corpus.target_language}",
+            "",
+            f"An encoder-decoder that translates single sentences from `{corpus.source_language}` to "
+            f"`{corpus.target_language}`, trained by seq2seq-flows.",
+            "",
+            *_usage(),
+            *_scores(scores, config),
+            *_data(corpus, statistics),
+            *_model(config, statistics),
+            *_limits(corpus, scores),
+        ]
+    )
+
+
+def _front_matter(corpus: CorpusSettings) -> list[str]:
+    # In quotes: YAML takes a bare `no` (Norwegian) for false.
+    languages = [f'- "{language}"' for language in (corpus.source_language, corpus.target_language)]
+    metrics = ["- bleu", "- chrf", "- ter"]
+    return [
+        "---",
+        "language:",
+        *languages,
+        "pipeline_tag: translation",
+        "library_name: seq2seq-flows",
+        "metrics:",
+        *metrics,
+        "---",
+        "",
+    ]
+
+
+def _usage() -> list[str]:
+    return [
+        "## Use",
+        "",
+        "One line of raw text in, one line of translation out, in the same order:",
+        "",
+        "```sh",
+        "python -m seq2seq translate MODEL_DIR < in.txt > out.txt",
+        "```",
+        "",
+        "```python",
+        "from pathlib import Path",
+        "",
+        "from seq2seq.translator import Translator",
+        "",
+        'translations = Translator.load(Path("MODEL_DIR")).translate(["…"])',
+        "```",
+        "",
+    ]
+
+
+def _scores(scores: Statistics, config: Config) -> list[str]:
+    low, high = scores["bleu_interval"]
+    others = scores["signatures"]
+    rows = [
+        ("BLEU, cased", f"{scores['bleu']:.1f} (95 % interval {low:.1f} to {high:.1f})", scores["signature"]),
+        ("BLEU, lower-cased", f"{scores['bleu_lowercased']:.1f}", others["bleu_lowercased"]),
+        ("chrF", f"{scores['chrf']:.1f}", others["chrf"]),
+        ("TER (lower is better)", f"{scores['ter']:.1f}", others["ter"]),
+    ]
+    decoding = config.evaluation
+    how = "greedy" if decoding.beam_size == 1 else f"beam {decoding.beam_size}"
+    return [
+        "## Scores",
+        "",
+        f"On {scores['test_pairs']:,} test pairs, detokenized text against raw references, by sacreBLEU; decoded "
+        f"with {how}, length penalty {decoding.length_penalty:g}.",
+        "",
+        *_table(("score", "value", "signature"), ((name, value, f"`{text}`") for name, value, text in rows)),
+    ]
+
+
+def _data(corpus: CorpusSettings, statistics: Mapping[str, Statistics]) -> list[str]:
+    splits = statistics.get("clean", {}).get("splits", {})
+    rows = [
+        (split, f"{counts['pairs_before']:,}", f"{counts['pairs_after']:,}")
+        for split, counts in splits.items()
+        if "pairs_after" in counts
+    ]
+    table = _table(("split", "sentence pairs found", "used"), rows) if rows else []
+    return ["## Data", "", _origin(corpus, statistics.get("fetch", {})), "", *table]
+
+
+def _origin(corpus: CorpusSettings, fetch: Statistics) -> str:
+    match corpus.kind:
+        case "demo":
+            return (
+                f"The Korean-English grammar that comes with seq2seq-flows (seed {corpus.seed}). It determines every "
+                "word of the target: scores on it say nothing about real text."
+            )
+        case "hub":
+            subset = f", configuration `{corpus.subset}`" if corpus.subset else ""
+            revision = fetch.get("revision", corpus.revision)
+            return f"Hugging Face dataset `{corpus.dataset}`{subset}, revision `{revision}`."
+    return "Files of the person who trained the model: " + ", ".join(
+        f"`{name}` ({split})" for split, name in corpus.split_names().items()
+    )
+
+
+def _model(config: Config, statistics: Mapping[str, Statistics]) -> list[str]:
+    training, settings = statistics["train"], config.vocabulary
+    vocabulary = statistics.get("vocabulary", {})
+    sizes = [f"{vocabulary[side]['tokens']:,} {side}" for side in ("source", "target") if side in vocabulary]
+    joint = "joint, " if settings.joint else ""
+    return [
+        "## Model",
+        "",
+        *_table(
+            ("", ""),
+            [
+                ("architecture", _architecture(config.model)),
+                ("parameters", f"{training['parameters']:,}"),
+                ("vocabulary", f"{settings.kind} ({joint}{' and '.join(sizes)} tokens)" if sizes else settings.kind),
+                ("training", f"{training['steps']:,} steps, best at step {training['best_step']:,} by validation BLEU"),
+                ("validation loss", f"{training['valid_nats_per_token']:.3f} nats per token"),
+            ],
+        ),
+        "Every setting is in `pipeline.json`.",
+        "",
+    ]
+
+
+def _architecture(model: ModelSettings) -> str:
+    direction = "bidirectional " if model.bidirectional else ""
+    attention = "no attention" if model.attention == "none" else f"{model.attention} attention"
+    tied = ", output tied to the target embedding" if model.tie_embeddings else ""
+    return (
+        f"{direction}LSTM encoder ({model.encoder_layers} × {model.encoder_hidden_size}), LSTM decoder "
+        f"({model.decoder_layers} × {model.decoder_hidden_size}), {attention}, "
+        f"embeddings of {model.embedding_size}{tied}"
+    )
+
+
+def _limits(corpus: CorpusSettings, scores: Statistics) -> list[str]:
+    limits = [
+        "It translates sentence by sentence and knows nothing of the text around one.",
+        "It repeats the language, the subjects and the biases of its training text; on other text it is worse "
+        "than the scores say.",
+        "A translation can be fluent and wrong: have it checked where an error would do harm.",
+    ]
+    unknown = scores["sources_with_unknown_tokens"]
+    if unknown:
+        limits.append(
+            f"{unknown:,} of the {scores['test_pairs']:,} test sources have tokens that its vocabulary does not know."
+        )
+    if corpus.kind == "demo":
+        limits.insert(0, "It knows only the words and sentences of a small built-in grammar.")
+    return ["## Limits", "", *(f"* {limit}" for limit in limits), ""]
+
+
+def _table(head: Iterable[str], rows: Iterable[Iterable[str]]) -> list[str]:
+    """A Markdown table; a bar inside a cell is escaped, since it would end the cell."""
+    lines = [list(head), *(list(row) for row in rows)]
+    lines.insert(1, ["---"] * len(lines[0]))
+    return [*("| " + " | ".join(cell.replace("|", "\\|") for cell in line) + " |" for line in lines), ""]

@@ -1,0 +1,72 @@
+"""The folder that is given away: a trained model with its card and the configuration that made it.
+
+    models/ko-en/NAME/    the files of the `train` artifact, README.md (the card), pipeline.json
+
+It is complete at any moment, or not there: it is built beside its place and moved in as a whole. Needs no PyTorch.
+"""
+
+import json
+import shutil
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from seq2seq.config import Config
+from seq2seq.errors import ModelError
+from seq2seq.model_folder import CONFIG, DESCRIBED, check_model
+
+CARD = "README.md"
+PIPELINE = "pipeline.json"
+
+
+def assemble(train_folder: Path, destination: Path, card: str, config: Config) -> bool:
+    """Make `destination` the shareable folder of the model in `train_folder`; says whether it changed anything.
+
+    The folder is the pipeline's own: what else lies in it goes when the model changes. One call at a time for a
+    destination: the caller sees to it. Raises ModelError when the model is not in order, and when something that
+    is no model of ours lies at the destination.
+    """
+    check_model(train_folder)
+    texts = {CARD: card, PIPELINE: pipeline_json(config)}
+    aside = destination.with_name(f".{destination.name}.old")
+    if aside.exists() and not destination.exists():
+        aside.rename(destination)  # an earlier run ended between its two renames
+    if destination.exists() and not (destination / CONFIG).is_file():
+        raise ModelError(f"{destination} is there already and is no model folder: move it away, or change `name`.")
+    if _holds(destination, train_folder, texts):
+        return False
+    partial = destination.with_name(f".{destination.name}.partial")
+    shutil.rmtree(partial, ignore_errors=True)
+    _fill(partial, train_folder, texts)
+    shutil.rmtree(aside, ignore_errors=True)
+    if destination.exists():
+        destination.rename(aside)
+    partial.rename(destination)
+    shutil.rmtree(aside, ignore_errors=True)
+    return True
+
+
+def pipeline_json(config: Config) -> str:
+    """The configuration as JSON, without what belongs to the machine: places and the `runtime` section."""
+    sections: dict[str, Any] = {
+        name: config.section(name).key_content()
+        for name in type(config).model_fields
+        if name not in ("name", "runtime")
+    }
+    return json.dumps({"name": config.name} | sections, indent=2, ensure_ascii=False) + "\n"
+
+
+def _holds(folder: Path, train_folder: Path, texts: Mapping[str, str]) -> bool:
+    try:
+        same = check_model(folder) == check_model(train_folder)
+        return same and all((folder / name).read_text(encoding="utf-8") == text for name, text in texts.items())
+    except (ModelError, OSError, UnicodeDecodeError):
+        return False
+
+
+def _fill(folder: Path, train_folder: Path, texts: Mapping[str, str]) -> None:
+    folder.mkdir(parents=True)
+    for name in (*DESCRIBED, CONFIG):
+        shutil.copyfile(train_folder / name, folder / name)
+    for name, text in texts.items():
+        (folder / name).write_text(text, encoding="utf-8")
