@@ -9,9 +9,17 @@ import torch
 from seq2seq.errors import ConfigError
 from seq2seq.settings.runtime import RuntimeSettings
 
+ONEDNN_KERNELS = "32"
+
 
 def configure(runtime: RuntimeSettings) -> torch.device:
-    """Set the number of threads and name the device. ConfigError when CUDA is asked for and there is none."""
+    """Set the number of threads and name the device. ConfigError when CUDA is asked for and there is none.
+
+    oneDNN keeps a compiled kernel with packed weights for each shape it has met, 1,024 of them: with sentences of
+    all lengths that came to 1 GiB in 500 batches. A small cache is as fast (LAB.md); oneDNN reads its size from the
+    environment when it is first used, and a value set there by the user is left alone.
+    """
+    os.environ.setdefault("ONEDNN_PRIMITIVE_CACHE_CAPACITY", ONEDNN_KERNELS)
     torch.set_num_threads(runtime.threads or len(os.sched_getaffinity(0)))
     if runtime.device == "cuda" and not torch.cuda.is_available():
         raise ConfigError("runtime.device = cuda, but PyTorch sees no CUDA device here: set it to auto or cpu.")

@@ -1,0 +1,71 @@
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from seq2seq.batching import EncodedPairs, Ragged, collate, epoch_batches, plan_batches
+from seq2seq.special_tokens import BOS, EOS, PAD
+
+
+def ragged(rows: list[list[int]]) -> Ragged:
+    starts = np.concatenate(([0], np.cumsum([len(row) for row in rows]))).astype(np.int64)
+    return Ragged(np.array([token for row in rows for token in row], dtype=np.int32), starts)
+
+
+def encoded(lengths: list[tuple[int, int]]) -> EncodedPairs:
+    return EncodedPairs(
+        ragged([[5] * source for source, _ in lengths]), ragged([[6] * target for _, target in lengths])
+    )
+
+
+LENGTHS = st.lists(st.tuples(st.integers(1, 12), st.integers(1, 12)), min_size=1, max_size=60)
+
+
+@given(lengths=LENGTHS, budget=st.integers(1, 60), seed=st.integers(0, 5))
+def test_every_pair_is_in_exactly_one_batch_of_an_epoch(lengths: list[tuple[int, int]], budget: int, seed: int) -> None:
+    pairs = encoded(lengths)
+    batches = epoch_batches(pairs, plan_batches(pairs, budget), seed, 0)
+    assert sorted(np.concatenate(batches).tolist()) == list(range(len(lengths)))
+
+
+@given(lengths=LENGTHS, budget=st.integers(1, 60))
+def test_a_batch_keeps_to_the_token_budget_unless_one_pair_alone_exceeds_it(
+    lengths: list[tuple[int, int]], budget: int
+) -> None:
+    pairs = encoded(lengths)
+    for batch in epoch_batches(pairs, plan_batches(pairs, budget), 1, 3):
+        assert len(batch) == 1 or collate(pairs, batch).target_tokens <= budget
+
+
+def test_equal_seed_and_epoch_give_equal_batches_and_other_epochs_other_orders() -> None:
+    pairs = encoded([(1 + index % 4, 1 + index % 3) for index in range(100)])
+    plan = plan_batches(pairs, 20)
+    first, again, later = (np.concatenate(epoch_batches(pairs, plan, 7, epoch)) for epoch in (0, 0, 1))
+    assert first.tolist() == again.tolist()
+    assert first.tolist() != later.tolist()
+
+
+def test_batches_hold_sentences_of_like_length() -> None:
+    generator = np.random.default_rng(0)
+    pairs = encoded([(int(length), int(length)) for length in generator.integers(1, 40, 500)])
+    batches = epoch_batches(pairs, plan_batches(pairs, 100), 1, 0)
+    spreads = [np.ptp(pairs.source.lengths[batch]) for batch in batches]
+    assert np.mean(spreads) < 2
+
+
+def test_a_batch_marks_the_ends_and_pads_the_rest() -> None:
+    pairs = EncodedPairs(ragged([[10, 11], [12]]), ragged([[20], [21, 22, 23]]))
+    batch = collate(pairs, np.array([0, 1]))
+    assert batch.source_BS.tolist() == [[10, 11, EOS], [12, EOS, PAD]]
+    assert batch.source_lengths_B.tolist() == [3, 2]
+    assert batch.inputs_BT.tolist() == [[BOS, 20, PAD, PAD], [BOS, 21, 22, 23]]
+    assert batch.outputs_BT.tolist() == [[20, EOS, PAD, PAD], [21, 22, 23, EOS]]
+    assert batch.target_tokens == 6 == pairs.target_tokens
+
+
+@pytest.mark.parametrize("empty_side", ["source", "target"])
+def test_an_empty_sentence_is_its_end_mark_alone(empty_side: str) -> None:
+    rows = {"source": [[4]], "target": [[4]], empty_side: [[]]}
+    batch = collate(EncodedPairs(ragged(rows["source"]), ragged(rows["target"])), np.array([0]))
+    tensor = batch.source_BS if empty_side == "source" else batch.outputs_BT
+    assert tensor.tolist() == [[EOS]]

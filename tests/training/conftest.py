@@ -1,0 +1,92 @@
+"""A corpus of eight pairs, taken as far as the `encode` step, and a way to train on it."""
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from seq2seq.artifacts import Record, Workspace
+from seq2seq.config import Config, validate_config
+from seq2seq.corpora.fetching import identity
+from seq2seq.pipeline import STEPS, ingredients, perform
+from seq2seq.training.progress import Progress
+
+PAIRS = [
+    ("eins zwei drei .", "three , two and one !"),
+    ("vier fünf .", "five and four !"),
+    ("sechs .", "six !"),
+    ("eins vier sechs .", "six , four and one !"),
+    ("zwei sechs fünf vier .", "four , five , six and two !"),
+    ("drei eins .", "one and three !"),
+    ("fünf zwei .", "two and five !"),
+    ("vier drei zwei eins .", "one , two , three and four !"),
+]
+SETTINGS: dict[str, Any] = {
+    "corpus": {"kind": "files", "source_language": "de", "target_language": "en"},
+    "vocabulary": {"kind": "word", "min_frequency": 1},
+    "model": {
+        "embedding_size": 32,
+        "encoder_hidden_size": 48,
+        "decoder_hidden_size": 48,
+        "attention": "general",
+        "dropout": 0.1,
+    },
+    "training": {
+        "learning_rate": 0.01,
+        "warmup_steps": 5,
+        "batch_tokens": 20,
+        "max_epochs": 40,
+        "validations_per_epoch": 0.1,
+        "label_smoothing": 0.0,
+        "precision": "fp32",
+    },
+    "runtime": {"threads": 1, "log_every_seconds": 0.01, "checkpoint_every_seconds": 3600},
+}
+Train = Callable[..., Record]
+
+
+def write_split(folder: Path, stem: str, pairs: list[tuple[str, str]]) -> None:
+    for side, language in enumerate(("de", "en")):
+        (folder / f"{stem}.{language}").write_text("".join(f"{pair[side]}\n" for pair in pairs), encoding="utf-8")
+
+
+@pytest.fixture(scope="session")
+def prepared(tmp_path_factory: pytest.TempPathFactory) -> tuple[Workspace, dict[str, Record]]:
+    folder = tmp_path_factory.mktemp("corpus")
+    for stem in ("train", "valid", "test"):
+        write_split(folder, stem, PAIRS)
+    values = {**SETTINGS, "corpus": {**SETTINGS["corpus"], "directory": str(folder)}, "cleaning": {"drop_leaks": False}}
+    config = validate_config(values)
+    workspace = Workspace(tmp_path_factory.mktemp("workspace"))
+    records: dict[str, Record] = {}
+    for name in ("fetch", "clean", "tokenize", "vocabulary", "encode"):
+        step = STEPS[name]
+        sections = {section: config.section(section) for section in step.sections}
+        source = identity(config.corpus) if name == "fetch" else None
+        records[name] = perform(step, sections, records, workspace, ingredients(step, sections, records, source))
+    return workspace, records
+
+
+@pytest.fixture
+def train(prepared: tuple[Workspace, dict[str, Record]], tmp_path: Path) -> Train:
+    """Train in a workspace of the test's own; settings are given as `training={...}`, `model={...}`."""
+    origin, records = prepared
+    (tmp_path / "artifacts").symlink_to(origin.root / "artifacts")
+
+    def run(
+        notify: Callable[[Progress], None] = lambda event: None,
+        should_stop: Callable[[], bool] = lambda: False,
+        **changes: dict[str, Any],
+    ) -> Record:
+        values = {
+            name: {**SETTINGS.get(name, {}), **changes.get(name, {})} for name in ("model", "training", "runtime")
+        }
+        config: Config = validate_config(values)
+        step = STEPS["train"]
+        sections = {section: config.section(section) for section in step.sections}
+        provenance = ingredients(step, sections, records)
+        workspace = Workspace(tmp_path)
+        return perform(step, sections, records, workspace, provenance, config.runtime, notify, should_stop)
+
+    return run

@@ -1,0 +1,193 @@
+import itertools
+import json
+import math
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+
+from seq2seq.artifacts import Record, Workspace
+from seq2seq.batching import collate, epoch_batches, plan_batches, read_encoded
+from seq2seq.errors import Seq2SeqError, TrainingInterrupted
+from seq2seq.model_folder import load_model
+from seq2seq.special_tokens import PAD
+from seq2seq.training.forcing import decoder_features
+from seq2seq.training.loss import linear_cross_entropy
+from seq2seq.training.progress import Progress
+
+Train = Callable[..., Record]
+LECTURE = {"attention": "none"}
+
+
+def stop_after(checks: int) -> Callable[[], bool]:
+    """Asks for a stop at the given look, and at no other."""
+    looks = itertools.count(1)
+    return lambda: next(looks) == checks
+
+
+@pytest.mark.parametrize(
+    "model",
+    [
+        LECTURE,
+        {"encoder_layers": 2, "decoder_layers": 2, "attention": "none"},
+        {"attention": "dot"},
+        {"bidirectional": True, "tie_embeddings": True},
+        {"attention": "additive", "bidirectional": True},
+    ],
+    ids=["lecture", "two layers", "dot", "bidirectional general tied", "additive"],
+)
+def test_every_architecture_learns_eight_pairs_by_heart(train: Train, model: dict[str, Any]) -> None:
+    record = train(model=model, training={"max_epochs": 60})
+    assert record.statistics["valid_bleu"] == pytest.approx(100)
+
+
+def test_equal_seeds_give_equal_weights_and_another_seed_gives_others(train: Train, tmp_path: Path) -> None:
+    short = {"max_epochs": 3}
+    first = train(training=short)
+    again = train(training=short)
+    other = train(training={**short, "seed": 2})
+    assert first.digest == again.digest != other.digest
+    assert [entry["valid_bleu"] for entry in first.statistics["history"]] == [
+        entry["valid_bleu"] for entry in again.statistics["history"]
+    ]
+
+
+@pytest.mark.parametrize("checks", [1, 2, 7, 12, 17, 22])
+@pytest.mark.parametrize(
+    "training", [{}, {"average_decay": 0.9, "teacher_forcing_ratio": 0.5}], ids=["plain", "average"]
+)
+def test_a_training_stopped_anywhere_and_resumed_ends_with_the_same_weights(
+    train: Train, tmp_path: Path, checks: int, training: dict[str, Any]
+) -> None:
+    settings = {"max_epochs": 7, "validations_per_epoch": 0.5, **training}
+    with pytest.raises(TrainingInterrupted, match="checkpoint is saved"):
+        train(should_stop=stop_after(checks), training=settings)
+    resumed = train(training=settings)
+    shutil.rmtree(tmp_path / "checkpoints")
+    never_stopped = train(training=settings)
+    assert resumed.digest == never_stopped.digest
+    assert [entry["valid_bleu"] for entry in resumed.statistics["history"]] == [
+        entry["valid_bleu"] for entry in never_stopped.statistics["history"]
+    ]
+
+
+def test_a_checkpoint_is_left_behind_by_an_interruption(train: Train, tmp_path: Path) -> None:
+    with pytest.raises(TrainingInterrupted):
+        train(should_stop=stop_after(5))
+    assert len(list((tmp_path / "checkpoints").rglob("checkpoint.pt"))) == 1
+    assert not list((tmp_path / "artifacts" / "train").glob("*.partial"))
+
+
+def test_the_loss_per_token_does_not_depend_on_how_pairs_are_batched(
+    train: Train, prepared: tuple[Workspace, dict[str, Record]]
+) -> None:
+    workspace, records = prepared
+    loaded = load_model(workspace.root / train(training={"max_epochs": 1}).address)
+    pairs = read_encoded(workspace.open(records["encode"]).file("train.arrow"))
+    output = loaded.model.decoder.output
+    losses = []
+    for budget in (1, 20, 10_000):
+        nats = 0.0
+        for indices in epoch_batches(pairs, plan_batches(pairs, budget), 1, 0):
+            batch = collate(pairs, indices)
+            real_BT = batch.outputs_BT != PAD
+            with torch.inference_mode():
+                features_NF = decoder_features(loaded.model, batch, 1.0)[real_BT]
+                nats += linear_cross_entropy(features_NF, output.weight, output.bias, batch.outputs_BT[real_BT])[
+                    1
+                ].item()
+        losses.append(nats / pairs.target_tokens)
+    assert losses == pytest.approx([losses[0]] * 3, rel=1e-5)
+
+
+def test_without_forcing_the_decoder_reads_its_own_predictions(train: Train, prepared: Any) -> None:
+    workspace, records = prepared
+    model = load_model(workspace.root / train(training={"max_epochs": 1}).address).model
+    pairs = read_encoded(workspace.open(records["encode"]).file("train.arrow"))
+    batch = collate(pairs, epoch_batches(pairs, plan_batches(pairs, 20), 1, 0)[0])
+    with torch.inference_mode():
+        free_BTF = decoder_features(model, batch, 0.0)
+        tokens_B, memory = batch.inputs_BT[:, 0], model.encode(batch.source_BS, batch.source_lengths_B)
+        state = model.start(memory)
+        for time in range(batch.inputs_BT.shape[1]):
+            logits_BV, state = model.step(tokens_B, memory, state)
+            torch.testing.assert_close(model.logits(free_BTF[:, time]), logits_BV, atol=1e-5, rtol=1e-5)
+            tokens_B = logits_BV.argmax(-1)
+
+
+def test_nearly_full_forcing_step_by_step_equals_the_whole_target_in_one_call(train: Train, prepared: Any) -> None:
+    workspace, records = prepared
+    model = load_model(workspace.root / train(training={"max_epochs": 1}).address).model
+    pairs = read_encoded(workspace.open(records["encode"]).file("train.arrow"))
+    batch = collate(pairs, epoch_batches(pairs, plan_batches(pairs, 40), 1, 0)[0])
+    with torch.inference_mode():
+        torch.testing.assert_close(
+            decoder_features(model, batch, 1 - 1e-12), decoder_features(model, batch, 1.0), atol=1e-5, rtol=1e-5
+        )
+
+
+@pytest.mark.parametrize(
+    ("training", "reason"),
+    [
+        ({"max_steps": 4, "max_epochs": 0}, "max_steps"),
+        ({"max_epochs": 2}, "max_epochs"),
+        ({"max_epochs": 0, "max_minutes": 0.02}, "max_minutes"),
+        ({"max_epochs": 0, "max_minutes": 1e-6}, "clock"),
+        ({"max_epochs": 0, "patience": 1, "learning_rate": 1e-9, "validations_per_epoch": 1}, "patience"),
+    ],
+)
+def test_a_training_says_what_ended_it_and_always_leaves_a_model(
+    train: Train, tmp_path: Path, training: dict[str, Any], reason: str
+) -> None:
+    record = train(training=training)
+    stopped_by = record.statistics["stopped_by"]
+    assert stopped_by == reason or (reason == "max_minutes" and stopped_by == "clock")  # a machine may slow down
+    assert record.statistics["best_step"] >= 1
+    assert load_model(tmp_path / record.address).model.decoder.output.out_features > 4
+
+
+def test_a_time_budget_becomes_a_number_of_steps(train: Train) -> None:
+    record = train(training={"max_epochs": 0, "max_minutes": 0.05})
+    assert record.statistics["planned_steps"] > 10
+
+
+def test_the_best_weights_are_published_not_the_last(train: Train, tmp_path: Path) -> None:
+    """A rate that destroys the model after it was good: the result is from before."""
+    record = train(training={"max_epochs": 60, "schedule": "constant", "learning_rate": 0.3, "warmup_steps": 200})
+    history = record.statistics["history"]
+    best = max(entry["valid_bleu"] for entry in history)
+    assert record.statistics["valid_bleu"] == best > history[-1]["valid_bleu"]
+    assert record.statistics["best_step"] == next(entry["step"] for entry in history if entry["valid_bleu"] == best)
+
+
+def test_progress_says_where_a_training_stands(train: Train) -> None:
+    events: list[Progress] = []
+    train(notify=events.append, training={"max_epochs": 10})
+    assert [event.step for event in events] == sorted(event.step for event in events)
+    assert all(event.planned_steps == events[-1].step and event.tokens_per_second > 0 for event in events)
+    assert events[-1].loss < events[0].loss
+    assert events[-1].seconds_left == 0
+    assert sum(event.valid_bleu is not None for event in events) == 1
+
+
+def test_a_loss_that_is_no_number_is_an_error_with_the_way_out(
+    train: Train, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def broken(*arguments: Any) -> tuple[torch.Tensor, torch.Tensor]:
+        loss, nll = linear_cross_entropy(*arguments)
+        return loss * math.nan, nll * math.nan
+
+    monkeypatch.setattr("seq2seq.training.loop.linear_cross_entropy", broken)
+    with pytest.raises(Seq2SeqError, match=r"loss is nan at step \d+: .* Lower training\.learning_rate"):
+        train()
+    assert not list((tmp_path / "artifacts" / "train").glob("*"))
+
+
+def test_losses_and_times_lie_beside_the_content(train: Train, tmp_path: Path) -> None:
+    record = train(training={"max_epochs": 10})
+    history = json.loads((tmp_path / record.address / "log" / "history.json").read_text(encoding="utf-8"))
+    assert {"loss", "learning_rate"} <= history[0].keys()
+    assert "history.json" not in record.files
