@@ -15,6 +15,9 @@ from typing import Annotated
 from cyclopts import App, CycloptsError, Parameter
 
 from flows import console
+from seq2seq import planning
+from seq2seq.adoption import made_with
+from seq2seq.artifacts import Workspace
 from seq2seq.config import load_config
 from seq2seq.errors import Seq2SeqError, TrainingInterrupted, UserError
 
@@ -46,28 +49,86 @@ def train(
         Name of a preset (demo, multi30k, …) or path of a TOML file.
     """
 
-    def work() -> str:
+    def work() -> None:
         checked = load_config(config, settings or [])
         with console.prefect_in_the_background(traceback):
             from flows.train_translator import train_translator
 
-            return train_translator(checked, str(workspace))
+            report = train_translator(checked, str(workspace))
+        show_report(Path(report), Workspace(workspace))
 
     return guarded(work, traceback)
 
 
-def guarded(work: Callable[[], str], traceback: bool) -> int:
-    """Do `work`, show the report that it wrote, and turn errors into a message and an exit code."""
+@app.command
+def evaluate(
+    model_dir: Path,
+    *,
+    settings: Settings | None = None,
+    workspace: WorkspacePath = DEFAULT_WORKSPACE,
+    traceback: Traceback = False,
+) -> int:
+    """Score a model folder, on the test set that it was trained with or on another (--set corpus.test=…).
+
+    Parameters
+    ----------
+    model_dir
+        A model folder; its pipeline.json says where its corpus came from, --set says what differs.
+    """
+
+    def work() -> None:
+        checked = load_config(str(model_dir), settings or [], base=made_with(model_dir))
+        with console.prefect_in_the_background(traceback):
+            from flows.evaluate_translator import evaluate_translator
+
+            report = evaluate_translator(str(model_dir), checked, str(workspace))
+        show_report(Path(report), Workspace(workspace))
+
+    return guarded(work, traceback)
+
+
+@app.command
+def plan(
+    config: str,
+    *,
+    settings: Settings | None = None,
+    workspace: WorkspacePath = DEFAULT_WORKSPACE,
+    traceback: Traceback = False,
+) -> int:
+    """Say which steps `train` would do, and why. Uses no network and writes nothing.
+
+    Parameters
+    ----------
+    config
+        Name of a preset (demo, multi30k, …) or path of a TOML file.
+    """
+
+    def work() -> None:
+        for step in planning.plan(load_config(config, settings or []), Workspace(workspace)):
+            print(f"{step.name:<10} {step.answer:<7} {step.why}".rstrip())
+
+    return guarded(work, traceback)
+
+
+def guarded(work: Callable[[], None], traceback: bool) -> int:
+    """Do `work`, and turn errors into a message and an exit code."""
     try:
-        report = Path(work())
+        work()
     except (Exception, KeyboardInterrupt) as error:
         if traceback:
             tracebacks.print_exception(error)
         print(explain(error), file=sys.stderr)
         return exit_code(error)
-    print(console.summary(json.loads(report.read_text(encoding="utf-8"))))
-    print(f"report: {report}")
     return 0
+
+
+def show_report(path: Path, workspace: Workspace) -> None:
+    """Print what a run came to; the last line names its report, for people and for scripts."""
+    report = json.loads(path.read_text(encoding="utf-8"))
+    keys = {step["name"]: step["key"] for step in report["steps"]}
+    scores = workspace.find("evaluate", keys["evaluate"])
+    print(console.summary(report, scores.statistics["examples"] if scores else []))
+    print(f"report: {path}")
 
 
 def explain(error: BaseException) -> str:

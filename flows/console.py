@@ -1,9 +1,10 @@
 """What the command line shows, and how quietly Prefect works behind it."""
 
 import logging
+import shlex
 import signal
 import sys
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any
 
@@ -57,7 +58,23 @@ def _interrupts_held_back() -> Iterator[None]:
         signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
 
-def summary(report: Mapping[str, Any]) -> str:
-    """Scores, examples, where the model is, and the next command."""
-    scores = report["scores"]
-    return f"{scores}\nmodel: {report['model_dir']}"
+def summary(report: Mapping[str, Any], examples: Iterable[Mapping[str, str]]) -> str:
+    """Scores, translations beside their references, where the model is, and the next command."""
+    scores, model = report["scores"], report["model_dir"]
+    low, high = scores["bleu_interval"]
+    shown = (
+        f"  source       {one['source']}\n  translation  {one['translation']}\n  reference    {one['reference']}\n"
+        for one in examples
+    )
+    return "\n".join(
+        (
+            "",
+            f"BLEU {scores['bleu']:.1f}, 95 % interval {low:.1f} to {high:.1f}, on {scores['test_pairs']:,} test pairs",
+            f"chrF {scores['chrf']:.1f}   TER {scores['ter']:.1f}   lower-cased BLEU {scores['bleu_lowercased']:.1f}",
+            f"signature {scores['signature']}",
+            "",
+            *shown,
+            f"model: {model}",
+            f"next:  python -m seq2seq translate {shlex.quote(model)} < in.txt > out.txt",
+        )
+    )

@@ -134,11 +134,12 @@ class Workspace:
 
     def find(self, step: str, key: str) -> Record | None:
         """The record under this key, or None; reads Prefect's result file without Prefect."""
-        path = self.index_file(step, key)
-        try:
-            return Record.model_validate_json(json.loads(path.read_text(encoding="utf-8"))["result"])
-        except (FileNotFoundError, ValueError, KeyError):
-            return None
+        return _read_record(self.index_file(step, key))
+
+    def records(self, step: str) -> list[Record]:
+        """All records of a step, the last one written first."""
+        files = sorted((self.index / step).glob("*.json"), key=lambda path: path.stat().st_mtime_ns, reverse=True)
+        return [record for record in map(_read_record, files) if record is not None]
 
     def open(self, record: Record, parts: Iterable[str] = ()) -> Artifact:
         """The artifact of a record, limited to `parts`."""
@@ -204,3 +205,11 @@ class Workspace:
                 final.rename(aside)
             partial.rename(final)
             shutil.rmtree(aside, ignore_errors=True)
+
+
+def _read_record(path: Path) -> Record | None:
+    """The record in a result file of Prefect's: {"metadata": {...}, "result": "the record as JSON text"}."""
+    try:
+        return Record.model_validate_json(json.loads(path.read_text(encoding="utf-8"))["result"])
+    except (FileNotFoundError, ValueError, KeyError, TypeError):
+        return None

@@ -6,6 +6,8 @@ from seq2seq.artifacts import Record
 from seq2seq.corpora import fetching
 from seq2seq.settings.cleaning import CleaningSettings
 from seq2seq.settings.corpus import CorpusSettings
+from tasks.pages import cleaning_page, corpus_page
+from tasks.reporting import show_page
 from tasks.step import RETRY_RULE, Work, cached_step
 
 
@@ -23,10 +25,14 @@ def _pin(corpus: CorpusSettings) -> CorpusSettings:
 @cached_step("fetch", identify=fetching.identity)
 def _fetch(work: Work, corpus: CorpusSettings) -> Record:
     """Fetch the sentence pairs from where the corpus lies."""
-    return work()
+    record = work()
+    show_page("corpus", corpus_page(record.statistics), "Sizes of the splits")
+    return record
 
 
 @cached_step("clean")
 def clean(work: Work, cleaning: CleaningSettings, fetched: Record) -> Record:
     """Drop the training pairs that would teach nothing, and count why."""
-    return work()
+    record = work()
+    show_page("cleaning", cleaning_page(record.statistics), "What was dropped, and why")
+    return record

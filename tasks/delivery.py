@@ -5,13 +5,21 @@ from datetime import datetime
 from pathlib import Path
 
 from seq2seq.artifacts import Record
+from seq2seq.model_card import card
 from seq2seq.report import build_report, config_digest, write_report
+from seq2seq.sharing import assemble
+from tasks.locks import FileLocks
 from tasks.step import PipelineRun
 
 
 def deliver(run: PipelineRun, model: Record, scores: Record) -> str:
     """Assemble the model folder and write report.json; gives the report's path."""
-    model_dir = run.workspace.root / model.address
+    config = run.config
+    shelf = run.workspace.models(config.corpus.source_language, config.corpus.target_language)
+    model_dir = shelf / config.name
+    statistics = {name: record.statistics for name, record in run.records.items()}
+    with FileLocks(run.workspace.locks).held(f"models/{shelf.name}/{config.name}"):
+        assemble(run.workspace.root / model.address, model_dir, card(config, statistics), config)
     return str(report(run, model, scores, model_dir))
 
 

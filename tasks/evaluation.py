@@ -1,11 +1,26 @@
-"""Task `evaluate`."""
+"""Tasks `adopt` and `evaluate`."""
 
+from seq2seq import adoption
+from seq2seq.adoption import ModelSource
 from seq2seq.artifacts import Record
 from seq2seq.settings.evaluation import EvaluationSettings
+from tasks.pages import evaluation_page
+from tasks.progress import EvaluationDisplay
+from tasks.reporting import show_page
 from tasks.step import Work, cached_step
+from tasks.stopping import stop_on_signals
+
+
+@cached_step(adoption.ADOPT, identify=adoption.identity)
+def adopt(work: Work, source: ModelSource) -> Record:
+    """Take a model folder from elsewhere into the workspace."""
+    return work()
 
 
 @cached_step("evaluate")
 def evaluate(work: Work, evaluation: EvaluationSettings, model: Record, cleaned: Record) -> Record:
     """Translate the test set and score it against the raw references."""
-    return work()
+    with stop_on_signals() as stop, EvaluationDisplay() as display:
+        record = work(should_stop=stop, notify=display)
+    show_page("evaluation", evaluation_page(record.statistics), "Scores and translations")
+    return record

@@ -5,7 +5,9 @@ import fcntl
 import os
 import threading
 import time
-from collections.abc import Callable
+import uuid
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -74,6 +76,16 @@ class FileLocks:
             return False
         os.close(descriptor)
         return True
+
+    @contextmanager
+    def held(self, key: str) -> Iterator[None]:
+        """Hold the lock inside a `with` block."""
+        holder = str(uuid.uuid4())
+        self.acquire_lock(key, holder)
+        try:
+            yield
+        finally:
+            self.release_lock(key, holder)
 
     async def aacquire_lock(
         self,

@@ -1,18 +1,101 @@
 """What a run shows: lines for people, and artifacts in Prefect's UI."""
 
+import json
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from typing import Any
+
+from prefect.artifacts import create_markdown_artifact
 from prefect.logging import get_run_logger
 
-from seq2seq.artifacts import Record
+from seq2seq.artifacts import Artifact, Record
+from tasks import pages
 
 FOR_PEOPLE = "for_people"
 
 
 def say(message: str) -> None:
-    """Log a line that is meant for the person who started the run, on the console and in the UI."""
+    """Log a line that is meant for the person who started the run: on the console and in the UI."""
     get_run_logger().info(message, extra={FOR_PEOPLE: True})
 
 
-def headline(record: Record, cached: bool, seconds: float) -> str:
-    """One line for a finished step."""
-    what = "cached" if cached else "done"
-    return f"{record.step:<10} {what:<6} {seconds:8.1f} s"
+@contextmanager
+def said_only(what: str) -> Iterator[None]:
+    """Keep the result of a step whose report cannot be shown, and say so."""
+    try:
+        yield
+    except Exception as error:
+        get_run_logger().warning("The %s could not be shown in the UI: %s", what, error, exc_info=True)
+
+
+def show_page(key: str, page: str, description: str) -> None:
+    """Publish a page of Markdown under a key that stays the same from run to run."""
+    with said_only(key):
+        create_markdown_artifact(page, key=key, description=description)
+
+
+def show_training(record: Record, artifact: Artifact) -> None:
+    """Publish the figures and curves of a training."""
+    with said_only("training curves"):
+        from tasks.plots import training_curves  # matplotlib takes half a second: only where it draws
+
+        history = json.loads(artifact.file("log/history.json").read_text(encoding="utf-8"))
+        show_page("training", pages.training_page(record.statistics, training_curves(history)), "The training")
+
+
+def headline(record: Record, cached: bool, seconds: float, why: str = "") -> str:
+    """One line for a finished step: what it came to, how long it took, and why it was done again."""
+    told = _TOLD.get(record.step, lambda statistics: "")(record.statistics)
+    line = f"{record.step:<10} {'cached' if cached else 'done':<6} {seconds:7.1f} s  {told}"
+    return f"{line}  ({why})" if why else line
+
+
+def _tell_fetch(statistics: Mapping[str, Any]) -> str:
+    return ", ".join(f"{split['pairs']:,} {name}" for name, split in statistics["splits"].items()) + " pairs"
+
+
+def _tell_clean(statistics: Mapping[str, Any]) -> str:
+    train = statistics["splits"].get("train")
+    if train is None:
+        return "nothing to drop: no training split"
+    reasons = ", ".join(f"{count:,} {reason}" for reason, count in train["dropped"].items() if count)
+    kept = f"kept {train['pairs_after']:,} of {train['pairs_before']:,} training pairs"
+    return f"{kept}; dropped {reasons}" if reasons else kept
+
+
+def _tell_tokenize(statistics: Mapping[str, Any]) -> str:
+    train = statistics["splits"]["train"]
+    return f"{train['source_pieces']:,} source and {train['target_pieces']:,} target words and marks"
+
+
+def _tell_vocabulary(statistics: Mapping[str, Any]) -> str:
+    return f"{statistics['source']['tokens']:,} source and {statistics['target']['tokens']:,} target tokens"
+
+
+def _tell_encode(statistics: Mapping[str, Any]) -> str:
+    train = statistics["splits"]["train"]
+    source, target = (train[side]["mean"] for side in ("source", "target"))
+    return f"{source:.1f} source and {target:.1f} target tokens a sentence"
+
+
+def _tell_train(statistics: Mapping[str, Any]) -> str:
+    return (
+        f"{statistics['steps']:,} steps, {statistics['epochs']:.1f} epochs ({statistics['stopped_by']}); "
+        f"validation BLEU {statistics['valid_bleu']:.1f} at step {statistics['best_step']:,}"
+    )
+
+
+def _tell_evaluate(statistics: Mapping[str, Any]) -> str:
+    low, high = statistics["bleu_interval"]
+    return f"BLEU {statistics['bleu']:.1f} [{low:.1f}, {high:.1f}], chrF {statistics['chrf']:.1f}"
+
+
+_TOLD: dict[str, Callable[[Mapping[str, Any]], str]] = {
+    "fetch": _tell_fetch,
+    "clean": _tell_clean,
+    "tokenize": _tell_tokenize,
+    "vocabulary": _tell_vocabulary,
+    "encode": _tell_encode,
+    "train": _tell_train,
+    "evaluate": _tell_evaluate,
+}

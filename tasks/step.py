@@ -24,19 +24,18 @@ from prefect import Task
 from prefect.cache_policies import CachePolicy
 from prefect.serializers import Serializer
 from prefect.tasks import exponential_backoff
-from pydantic import TypeAdapter
 
 from seq2seq import pipeline
 from seq2seq.artifacts import Record, Workspace, digest_of
 from seq2seq.config import Config
 from seq2seq.errors import SourceUnavailable
+from seq2seq.planning import look_up
 from seq2seq.report import StepOutcome
 from seq2seq.settings.section import Section
 from tasks.locks import FileLocks
 from tasks.reporting import headline, say
 
 P = ParamSpec("P")
-
 
 
 def trying_again_may_help(task: Any, task_run: Any, state: Any) -> bool:
@@ -69,11 +68,11 @@ class PipelineRun:
             self.workspace.verify(record)
             self.verified.add(record.key)
 
-    def note(self, record: Record, cached: bool, seconds: float) -> None:
-        """Remember what a step came to, and say it."""
+    def note(self, record: Record, cached: bool, seconds: float, why: str) -> None:
+        """Remember what a step came to, and say it; `why` it was done where it was."""
         self.records[record.step] = record
         self.outcomes.append(StepOutcome(record.step, record.key, cached, round(seconds, 3), record.digest))
-        say(headline(record, cached, seconds))
+        say(headline(record, cached, seconds, why))
 
 
 _current_run: ContextVar[PipelineRun] = ContextVar("pipeline_run")
@@ -101,9 +100,7 @@ class Address(CachePolicy):
 
     file: str = ""
 
-    def compute_key(
-        self, task_ctx: Any, inputs: dict[str, Any], flow_parameters: dict[str, Any], **kwargs: Any
-    ) -> str:
+    def compute_key(self, task_ctx: Any, inputs: dict[str, Any], flow_parameters: dict[str, Any], **kwargs: Any) -> str:
         """The file's name below the result storage."""
         return self.file
 
@@ -143,8 +140,10 @@ class Work:
         self.provenance = pipeline.ingredients(step, sections, inputs, source)
         self.key = digest_of(self.provenance)
         self.done = False
+        self.why = ""
 
     def __call__(self, **callbacks: Any) -> Record:
+        self.why = look_up(self.step, self.provenance, self.run.workspace)[1]
         record = pipeline.perform(
             self.step,
             self.sections,
@@ -159,9 +158,11 @@ class Work:
 
 
 def cached_step(
-    name: str, identify: Callable[[Any], Mapping[str, Any]] | None = None
+    step: str | pipeline.Step, identify: Callable[[Any], Mapping[str, Any]] | None = None
 ) -> Callable[[Callable[Concatenate[Work, P], Record]], Callable[P, Record]]:
-    """Make the step `name` a function of its sections and input records, in the order of `pipeline.Step`.
+    """Make a step (of the pipeline, by name, or another) a function of its sections and input records.
+
+    Their order is that of `pipeline.Step`.
 
     The decorated function is the body of the Prefect task: it gets a `Work` to call in front of those
     arguments, and runs only on a miss. `identify` gives the identity of an outside source from the
@@ -169,19 +170,22 @@ def cached_step(
     """
 
     def decorate(function: Callable[Concatenate[Work, P], Record]) -> Callable[P, Record]:
+        name = step if isinstance(step, str) else step.name
         task = Task(function, name=name, persist_result=True, cache_result_in_memory=False, **RETRY_RULE)
 
         @functools.wraps(function)
         def call(*arguments: P.args, **named: P.kwargs) -> Record:
             source = identify(arguments[0]) if identify else None
-            return _run(task, pipeline.STEPS[name], arguments, source)
+            return _run(task, pipeline.STEPS[step] if isinstance(step, str) else step, arguments, source)
 
         return call
 
     return decorate
 
 
-def _run(task: Task[Any, Any], step: pipeline.Step, arguments: tuple[Any, ...], source: Mapping[str, Any] | None) -> Record:
+def _run(
+    task: Task[Any, Any], step: pipeline.Step, arguments: tuple[Any, ...], source: Mapping[str, Any] | None
+) -> Record:
     started = time.perf_counter()
     sections = dict(zip(step.sections, arguments, strict=False))
     inputs = dict(zip(step.inputs, arguments[len(sections) :], strict=True))
@@ -198,7 +202,7 @@ def _run(task: Task[Any, Any], step: pipeline.Step, arguments: tuple[Any, ...], 
         result_serializer=RecordSerializer(),
     )
     record = bound(work, *arguments)
-    run.note(record, cached=not work.done, seconds=time.perf_counter() - started)
+    run.note(record, not work.done, time.perf_counter() - started, work.why)
     return record
 
 

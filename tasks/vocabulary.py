@@ -2,13 +2,17 @@
 
 from seq2seq.artifacts import Record
 from seq2seq.settings.vocabulary import VocabularySettings
+from tasks.pages import vocabulary_page
+from tasks.reporting import show_page
 from tasks.step import Work, cached_step
 
 
 @cached_step("vocabulary")
 def build_vocabulary(work: Work, vocabulary: VocabularySettings, tokenized: Record) -> Record:
     """Learn the tokens from the training split."""
-    return work()
+    record = work()
+    show_page("vocabulary", vocabulary_page(record.statistics), "Sizes and coverage")
+    return record
 
 
 @cached_step("encode")

@@ -1,0 +1,33 @@
+"""The flow that scores a finished model on a test set."""
+
+from pathlib import Path
+
+from prefect import flow
+
+from seq2seq.adoption import ModelSource
+from seq2seq.artifacts import Workspace
+from seq2seq.config import Config
+from tasks.corpus import clean, fetch
+from tasks.delivery import report
+from tasks.evaluation import adopt, evaluate
+from tasks.step import pipeline_run
+
+
+@flow(name="evaluate-translator", flow_run_name="evaluate {config.name}")
+def evaluate_translator(model_dir: str, config: Config, workspace: str = "workspace") -> str:
+    """Score a model folder on a test set.
+
+    Args:
+        model_dir: A model folder, from this workspace or from elsewhere.
+        config: Where the test set comes from (`corpus.test`), and how it is translated and scored.
+        workspace: Folder that holds everything made so far. What is there already is not made again.
+
+    Returns:
+        Path of the run's report.json.
+    """
+    test_set = config.corpus.model_copy(update={"train": "", "valid": ""})
+    with pipeline_run(Workspace(Path(workspace)), config) as run:
+        model = adopt(ModelSource(directory=model_dir))
+        pairs = clean(config.cleaning, fetch(test_set))
+        scores = evaluate(config.evaluation, model, pairs)
+        return str(report(run, model, scores, Path(model_dir)))

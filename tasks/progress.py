@@ -1,0 +1,128 @@
+"""How a training is going: a bar on a terminal, lines elsewhere, and a progress artifact in Prefect's UI."""
+
+from __future__ import annotations
+
+import sys
+import time
+from typing import TYPE_CHECKING, Self
+from uuid import UUID
+
+from prefect.artifacts import create_progress_artifact, update_progress_artifact
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskProgressColumn, TextColumn
+
+from tasks.reporting import said_only, say
+
+if TYPE_CHECKING:
+    from seq2seq.evaluation import EvaluationProgress
+    from seq2seq.training.progress import Progress as TrainingProgress
+
+ARTIFACT_SECONDS = 10.0
+"""An update of the artifact takes 35 to 75 ms: at most one in this time."""
+
+
+class Bar:
+    """A progress bar on a terminal; nothing where standard error is none."""
+
+    def __init__(self, name: str) -> None:
+        self._progress = _progress() if sys.stderr.isatty() else None
+        self._row = self._progress.add_task(name, total=None, text="") if self._progress else None
+
+    def __enter__(self) -> Self:
+        if self._progress:
+            self._progress.start()
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        if self._progress:
+            self._progress.stop()
+
+    def show(self, done: int, total: int, text: str = "") -> bool:
+        """Move the bar (`total` 0: unknown); False when there is none."""
+        if self._progress is None or self._row is None:
+            return False
+        self._progress.update(self._row, completed=done, total=total or None, text=text)
+        return True
+
+
+class EvaluationDisplay(Bar):
+    """Shows how many test sentences are translated."""
+
+    def __init__(self) -> None:
+        super().__init__("evaluate")
+
+    def __call__(self, event: EvaluationProgress) -> None:
+        """Show one message."""
+        self.show(event.sentences, event.of, "sentences")
+
+
+class TrainingDisplay(Bar):
+    """Shows a training on the console and, as a progress artifact, in Prefect's UI."""
+
+    def __init__(self) -> None:
+        super().__init__("train")
+        self._artifact: UUID | None = None
+        self._shown = 0.0
+
+    def __enter__(self) -> Self:
+        with said_only("progress"):
+            self._artifact = create_progress_artifact(0.0, key="training-progress", description="starting")
+        return super().__enter__()
+
+    def __exit__(self, *error: object) -> None:
+        super().__exit__(*error)
+        if error[0] is None:
+            self._publish(100.0, "done")
+
+    def __call__(self, event: TrainingProgress) -> None:
+        """Show one message."""
+        text = describe(event)
+        if not self.show(event.step, event.planned_steps, text):
+            say(f"{'train':<10} {position(event)}  {text}")
+        if time.monotonic() - self._shown >= ARTIFACT_SECONDS:
+            share = 100 * event.step / event.planned_steps if event.planned_steps else 0.0
+            self._publish(min(share, 100.0), f"{position(event)}  {text}")
+
+    def _publish(self, percent: float, description: str) -> None:
+        self._shown = time.monotonic()
+        if self._artifact is None:
+            return
+        with said_only("progress"):
+            update_progress_artifact(self._artifact, progress=percent, description=description)
+
+
+def position(event: TrainingProgress) -> str:
+    """`step 120/4,000`; without a plan yet, `step 120`."""
+    planned = f"/{event.planned_steps:,}" if event.planned_steps else ""
+    return f"step {event.step:,}{planned}"
+
+
+def describe(event: TrainingProgress) -> str:
+    """Epoch, loss, speed, time left, and BLEU on the validation set."""
+    parts = [f"epoch {event.epoch}", f"loss {event.loss:.3f}", f"{event.tokens_per_second:,.0f} tokens/s"]
+    if event.valid_bleu is not None:
+        parts.append(f"validation BLEU {event.valid_bleu:.1f}")
+    if event.best_bleu is not None:
+        parts.append(f"best {event.best_bleu:.1f}")
+    if event.seconds_left is not None:
+        parts.append(f"{clock(event.seconds_left)} left")
+    return "  ".join(parts)
+
+
+def clock(seconds: float) -> str:
+    """`1:02:03` or `2:03`."""
+    minutes, second = divmod(round(seconds), 60)
+    hours, minute = divmod(minutes, 60)
+    return f"{hours}:{minute:02}:{second:02}" if hours else f"{minute}:{second:02}"
+
+
+def _progress() -> Progress:
+    return Progress(
+        TextColumn("{task.description:<10}"),
+        BarColumn(bar_width=24),
+        TaskProgressColumn(),
+        MofNCompleteColumn(),
+        TextColumn("{task.fields[text]}"),
+        console=Console(stderr=True),
+        transient=True,
+    )
