@@ -86,7 +86,7 @@ def _splits(corpus: CorpusSettings) -> Mapping[str, "Pairs"]:
 
 
 def _demo(corpus: CorpusSettings) -> Mapping[str, "Pairs"]:
-    from seq2seq.corpora.demo import generate
+    from seq2seq.corpora.demo.grammar import generate
     from seq2seq.corpora.pairs import pairs_of
 
     languages = (corpus.source_language, corpus.target_language)
