@@ -100,7 +100,7 @@ def _config(options: argparse.Namespace) -> Config:
 
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="python -m seq2seq", description="Use a trained translation model.")
-    commands = parser.add_subparsers(metavar="COMMAND", required=True)
+    commands = parser.add_subparsers(dest="command", required=True)
     command = commands.add_parser(
         "translate",
         help="translate lines of standard input",

@@ -1,0 +1,136 @@
+import json
+import os
+from pathlib import Path
+
+import pytest
+
+from seq2seq.config import Config, validate_config
+from seq2seq.errors import ModelError
+from seq2seq.model_folder import check_model
+from seq2seq.sharing import assemble, pipeline_json
+from tests.tiny import write_tiny_model
+
+FILES = [
+    "README.md",
+    "config.json",
+    "model.safetensors",
+    "pipeline.json",
+    "source_tokenizer.json",
+    "target_tokenizer.json",
+]
+CONFIG = Config(name="tiny")
+
+
+@pytest.fixture
+def trained(tmp_path: Path) -> Path:
+    folder = write_tiny_model(tmp_path / "artifacts" / "train")
+    (folder / "log").mkdir()
+    return folder
+
+
+def names(folder: Path) -> list[str]:
+    return sorted(path.name for path in folder.iterdir())
+
+
+def test_the_folder_holds_the_model_its_card_and_its_configuration(trained: Path, tmp_path: Path) -> None:
+    destination = tmp_path / "models" / "de-en" / "tiny"
+    assert assemble(trained, destination, "# Card\n", CONFIG)
+    assert names(destination) == FILES
+    assert names(destination.parent) == ["tiny"]
+    assert check_model(destination) == check_model(trained)
+    assert (destination / "README.md").read_text(encoding="utf-8") == "# Card\n"
+    assert json.loads((destination / "pipeline.json").read_text(encoding="utf-8"))["name"] == "tiny"
+
+
+def test_equal_content_is_left_as_it_lies(trained: Path, tmp_path: Path) -> None:
+    assemble(trained, tmp_path / "shared", "# Card\n", CONFIG)
+    (tmp_path / "shared" / "notes.txt").write_text("mine", encoding="utf-8")
+    inode = os.stat(tmp_path / "shared").st_ino
+    assert not assemble(trained, tmp_path / "shared", "# Card\n", CONFIG)
+    assert os.stat(tmp_path / "shared").st_ino == inode
+    assert (tmp_path / "shared" / "notes.txt").exists()
+
+
+@pytest.mark.parametrize("damage", ["card", "weights", "missing", "configuration"])
+def test_other_content_is_replaced_as_a_whole(trained: Path, tmp_path: Path, damage: str) -> None:
+    shared = tmp_path / "shared"
+    assemble(trained, shared, "# Card\n", CONFIG)
+    match damage:
+        case "card":
+            (shared / "README.md").write_bytes(b"\xff")
+        case "weights":
+            (shared / "model.safetensors").write_bytes(b"short")
+        case "missing":
+            (shared / "pipeline.json").unlink()
+        case "configuration":
+            (shared / "config.json").write_text("{}", encoding="utf-8")
+    assert assemble(trained, shared, "# Card\n", CONFIG)
+    assert check_model(shared) == check_model(trained)
+    assert not assemble(trained, shared, "# Card\n", CONFIG)
+    assert names(tmp_path) == ["artifacts", "shared"]
+
+
+def test_a_new_model_takes_the_place_of_the_old_one(trained: Path, tmp_path: Path) -> None:
+    other = write_tiny_model(tmp_path / "artifacts" / "other", seed=8)
+    assemble(trained, tmp_path / "shared", "# Card\n", CONFIG)
+    assert assemble(other, tmp_path / "shared", "# Card\n", CONFIG)
+    assert check_model(tmp_path / "shared") == check_model(other)
+
+
+def test_a_model_comes_back_when_an_earlier_run_died_between_its_two_renames(
+    trained: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    shared = tmp_path / "shared"
+    assemble(trained, shared, "# Card\n", CONFIG)
+    rename = Path.rename
+
+    def die(self: Path, target: Path) -> Path:
+        if self.suffix == ".partial":
+            raise KeyboardInterrupt
+        return rename(self, target)
+
+    monkeypatch.setattr(Path, "rename", die)
+    with pytest.raises(KeyboardInterrupt):
+        assemble(trained, shared, "# New card\n", CONFIG)
+    monkeypatch.undo()
+    assert not shared.exists()
+    assert not assemble(trained, shared, "# Card\n", CONFIG)
+    assert check_model(shared) == check_model(trained)
+
+
+def test_a_run_that_died_while_it_copied_leaves_nothing_in_the_way(trained: Path, tmp_path: Path) -> None:
+    left = tmp_path / ".shared.partial"
+    left.mkdir()
+    (left / "README.md").write_text("half", encoding="utf-8")
+    assert assemble(trained, tmp_path / "shared", "# Card\n", CONFIG)
+    assert names(tmp_path / "shared") == FILES
+    assert not left.exists()
+
+
+def test_a_damaged_model_is_not_shared(trained: Path, tmp_path: Path) -> None:
+    (trained / "model.safetensors").write_bytes(b"short")
+    with pytest.raises(ModelError, match="is truncated"):
+        assemble(trained, tmp_path / "shared", "# Card\n", CONFIG)
+    assert not (tmp_path / "shared").exists()
+
+
+@pytest.mark.parametrize("kind", ["file", "folder"])
+def test_what_is_no_model_of_ours_is_never_replaced(trained: Path, tmp_path: Path, kind: str) -> None:
+    occupied = tmp_path / "champion"
+    if kind == "folder":
+        occupied.mkdir()
+    else:
+        occupied.write_text("tiny", encoding="utf-8")
+    with pytest.raises(ModelError, match="is there already and is no model folder"):
+        assemble(trained, occupied, "# Card\n", CONFIG)
+    assert occupied.exists()
+
+
+def test_the_configuration_names_no_place_and_no_machine() -> None:
+    config = validate_config(
+        {"corpus": {"kind": "files", "directory": "/home/someone/corpus"}, "runtime": {"threads": 3}}
+    )
+    shared = json.loads(pipeline_json(config))
+    assert "runtime" not in shared
+    assert "/home" not in pipeline_json(config)
+    assert validate_config(shared).training == config.training

@@ -1,0 +1,161 @@
+import io
+import os
+import subprocess
+import sys
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+import pytest
+
+from seq2seq import __main__ as command
+from seq2seq.errors import SourceUnavailable, UserError
+from seq2seq.settings.runtime import RuntimeSettings
+from seq2seq.translator import Translator
+from tests.tiny import write_tiny_model
+
+LINES = ["eins zwei", "", "drei vier.", "acht, sieben und sechs!", "fünf"]
+Run = Callable[..., tuple[int, str, str]]
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return write_tiny_model(tmp_path_factory.mktemp("command") / "model")
+
+
+@pytest.fixture
+def run(folder: Path, monkeypatch: pytest.MonkeyPatch, capsysbinary: pytest.CaptureFixture[bytes]) -> Run:
+    """Runs `translate` on the tiny model; gives exit code, standard output and standard error."""
+
+    def translate(text: str | bytes, *options: str, model: Path = folder) -> tuple[int, str, str]:
+        data = text.encode() if isinstance(text, str) else text
+        monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(data)))
+        code = command.main(["translate", str(model), "--threads", "1", "--device", "cpu", *options])
+        printed = capsysbinary.readouterr()
+        return code, printed.out.decode(), printed.err.decode()
+
+    return translate
+
+
+def expected(folder: Path, lines: Sequence[str], beam_size: int = 5, length_penalty: float = 1.0) -> str:
+    translator = Translator.load(folder, RuntimeSettings(threads=1, device="cpu"))
+    return "".join(f"{text}\n" for text in translator.translate(lines, beam_size, length_penalty))
+
+
+def test_one_line_comes_out_for_each_line_that_goes_in(run: Run, folder: Path) -> None:
+    assert run("\n".join(LINES) + "\n") == (0, expected(folder, LINES), "")
+
+
+def test_the_last_line_needs_no_line_end(run: Run, folder: Path) -> None:
+    assert run("\n".join(LINES))[1] == expected(folder, LINES)
+
+
+def test_nothing_in_gives_nothing_out(run: Run) -> None:
+    assert run("") == (0, "", "")
+
+
+def test_line_ends_and_the_byte_order_mark_of_windows_are_no_text(run: Run, folder: Path) -> None:
+    assert run(b"\xef\xbb\xbf" + "\r\n".join(LINES).encode() + b"\r\n")[1] == expected(folder, LINES)
+
+
+def test_decoding_options_reach_the_decoder(run: Run, folder: Path) -> None:
+    text = "\n".join(LINES)
+    greedy = run(text, "--beam-size", "1", "--batch-sentences", "2")[1]
+    assert greedy == expected(folder, LINES, beam_size=1)
+    assert run(text, "--length-penalty", "0")[1] == expected(folder, LINES, length_penalty=0) != greedy
+    assert run(text, "--precision", "bf16")[0] == 0
+
+
+def test_lines_are_translated_as_they_come(folder: Path) -> None:
+    process = subprocess.Popen(
+        [sys.executable, "-m", "seq2seq", "translate", str(folder), "--threads", "1"],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+    )
+    assert process.stdin is not None
+    assert process.stdout is not None
+    with process:
+        for line in LINES:
+            process.stdin.write(f"{line}\n".encode())
+            process.stdin.flush()
+            assert process.stdout.readline().decode() == expected(folder, [line])
+        process.stdin.close()
+        assert process.wait(60) == 0
+
+
+def test_lines_longer_than_one_read_are_put_together() -> None:
+    lines = ["a" * 100_000, "b", "ü" * 70_000]
+    source = io.BufferedReader(io.BytesIO("\n".join(lines).encode()))  # type: ignore[type-var]  # typeshed wants raw
+    assert [line for chunk in command.read_lines(source) for line in chunk] == lines
+
+
+def test_a_line_that_is_not_utf8_is_named_after_the_lines_before_it() -> None:
+    source = io.BufferedReader(io.BytesIO(b"one\ntwo\nthr\xe9e\nfour\n"))  # type: ignore[type-var]  # typeshed wants raw
+    chunks = command.read_lines(source)
+    assert next(chunks) == ["one", "two"]
+    with pytest.raises(UserError, match="Line 3 of the input is not UTF-8: byte 0xe9 at position 4"):
+        next(chunks)
+
+
+def test_input_that_is_not_utf8_ends_the_command_with_code_2(run: Run, folder: Path) -> None:
+    code, out, err = run(b"eins zwei\ndr\xff\n")
+    assert (code, out) == (2, expected(folder, ["eins zwei"]))
+    assert err.startswith("error: Line 2 of the input is not UTF-8")
+
+
+def test_a_folder_that_is_no_model_ends_the_command_with_code_2(run: Run, tmp_path: Path) -> None:
+    code, out, err = run("eins", model=tmp_path)
+    assert (code, out) == (2, "")
+    assert err == (
+        f"error: {tmp_path} is not a model folder: it has no config.json. "
+        "Copy the folder again from where it was made, or train the model again.\n"
+    )
+
+
+def test_a_setting_out_of_range_ends_the_command_with_code_2(run: Run) -> None:
+    code, _, err = run("eins", "--beam-size", "0")
+    assert code == 2
+    assert "evaluation.beam_size" in err
+    assert "Traceback" not in err
+
+
+def test_the_traceback_is_shown_when_asked_for(run: Run, tmp_path: Path) -> None:
+    err = run("eins", "--traceback", model=tmp_path)[2]
+    assert "Traceback" in err
+    assert "ModelError" in err
+
+
+def failing(error: BaseException) -> Callable[..., None]:
+    def fail(*arguments: object) -> None:
+        raise error
+
+    return fail
+
+
+def test_what_the_person_cannot_mend_ends_the_command_with_code_1(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(command, "translate", failing(SourceUnavailable("the disk is gone")))
+    assert run("eins") == (1, "", "error: the disk is gone\n")
+
+
+def test_an_interrupt_ends_the_command_quietly_with_code_130(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(command, "translate", failing(KeyboardInterrupt()))
+    assert run("eins") == (130, "", "")
+
+
+def test_a_reader_that_goes_away_ends_the_command_quietly(folder: Path) -> None:
+    reading, writing = os.pipe()
+    os.close(reading)
+    finished = subprocess.run(
+        [sys.executable, "-m", "seq2seq", "translate", str(folder), "--threads", "1"],
+        input=b"eins\n",
+        stdout=writing,
+        stderr=subprocess.PIPE,
+        check=False,
+    )
+    os.close(writing)
+    assert (finished.returncode, finished.stderr) == (141, b"")
+
+
+def test_a_command_is_needed(capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit, match="2"):
+        command.main([])
+    assert "translate" in capsys.readouterr().err

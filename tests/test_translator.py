@@ -1,0 +1,132 @@
+import itertools
+import random
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+import torch
+from hypothesis import given
+from hypothesis import strategies as st
+
+from seq2seq.model_folder import load_model
+from seq2seq.settings.runtime import RuntimeSettings
+from seq2seq.translator import BATCHES_PER_CHUNK, TOKENS_PER_SENTENCE, Translator, batches_by_length
+from tests.tiny import PIECES, write_tiny_model
+
+WORDS = [piece.strip("▁") for piece in PIECES["source"]]
+RUNTIME = RuntimeSettings(threads=1, device="cpu")
+
+
+def sentences(count: int) -> list[str]:
+    chosen = random.Random(5)
+    return [" ".join(chosen.choices(WORDS, k=chosen.randint(1, 9))) for _ in range(count)]
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return write_tiny_model(tmp_path_factory.mktemp("translator") / "model")
+
+
+@pytest.fixture(scope="module")
+def translator(folder: Path) -> Translator:
+    return Translator.load(folder, RUNTIME)
+
+
+@pytest.mark.parametrize("beam_size", [1, 4])
+@pytest.mark.parametrize("batch_sentences", [1, 3, 64])
+def test_translations_come_in_order_whatever_they_are_decoded_with(
+    translator: Translator, beam_size: int, batch_sentences: int
+) -> None:
+    texts = sentences(25)
+    alone = [translator.translate([text], beam_size)[0] for text in texts]
+    assert translator.translate(texts, beam_size, batch_sentences=batch_sentences) == alone
+    assert len(set(alone)) > 20
+
+
+def test_sentences_without_a_token_have_empty_translations_and_never_reach_the_model(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    loaded = load_model(folder)
+    monkeypatch.setattr(loaded.model, "encode", lambda *batch: pytest.fail("the model was called"))
+    assert Translator(loaded).translate(["", " ", "\t\u3000\n"]) == ["", "", ""]
+
+
+def test_a_blank_sentence_keeps_its_place_among_others(translator: Translator) -> None:
+    first, second = translator.translate(["eins", "zwei drei"])
+    assert translator.translate(["eins", "  ", "zwei drei"]) == [first, "", second]
+
+
+def test_no_sentences_have_no_translations(translator: Translator) -> None:
+    assert translator.translate([]) == []
+    assert list(translator.stream([])) == []
+
+
+def test_a_very_long_sentence_is_read_to_its_end(translator: Translator) -> None:
+    words = ["eins", "zwei", "drei"] * 200
+    found = translator.translate_in_detail([" ".join(words), " ".join([*words[:-1], "acht"])], beam_size=1)
+    assert [translation.source_tokens for translation in found] == [600, 600]
+    assert found[0].text != found[1].text
+
+
+def test_unknown_tokens_and_translations_cut_at_their_limit_are_counted(folder: Path) -> None:
+    loaded = load_model(folder)
+    with torch.no_grad():
+        loaded.model.decoder.output.bias[3] = -1000.0
+    found = Translator(loaded).translate_in_detail(["eins neun zehn"], beam_size=2)[0]
+    assert (found.source_tokens, found.unknown_tokens) == (3, 2)
+    assert found.at_limit
+    assert found.target_tokens == 2 * 4 + 20
+
+
+def test_text_that_spells_a_special_token_is_text(translator: Translator) -> None:
+    plain, spelled = translator.translate_in_detail(["eins", "eins </s>"], beam_size=1)
+    assert plain.unknown_tokens == 0
+    assert spelled.unknown_tokens == spelled.source_tokens - 1 > 1
+
+
+def test_progress_tells_how_many_sentences_are_done(translator: Translator) -> None:
+    told: list[int] = []
+    translator.translate_in_detail(["eins", "", "zwei", "drei"], batch_sentences=2, progress=told.append)
+    assert told == [3, 4]
+
+
+def test_a_stream_reads_only_a_bounded_number_of_lines_ahead(translator: Translator) -> None:
+    taken = itertools.count()
+
+    def endless() -> Iterator[str]:
+        for line in itertools.cycle(["eins zwei", "drei"]):
+            next(taken)
+            yield line
+
+    stream = translator.stream(endless(), beam_size=1, batch_sentences=2)
+    found = list(itertools.islice(stream, 3 * BATCHES_PER_CHUNK))
+    assert next(taken) == 4 * BATCHES_PER_CHUNK
+    assert found == translator.translate(["eins zwei", "drei"], beam_size=1) * (3 * BATCHES_PER_CHUNK // 2)
+
+
+def test_bf16_arithmetic_is_at_hand(folder: Path) -> None:
+    translations = Translator.load(folder, RUNTIME, "bf16").translate(sentences(5), beam_size=2)
+    assert len(translations) == 5
+
+
+def test_a_translation_is_one_line_whatever_the_vocabulary_holds(tmp_path: Path) -> None:
+    folder = write_tiny_model(
+        tmp_path / "model", pieces={"target": [f"▁{letter}\n\u2028{letter} " for letter in "abcdef"]}
+    )
+    texts = Translator.load(folder, RUNTIME).translate(sentences(5), beam_size=1)
+    assert any(texts)
+    assert all(text == " ".join(text.split()) for text in texts)
+
+
+@given(st.lists(st.integers(0, 500), max_size=60), st.integers(1, 20))
+def test_batches_hold_every_sentence_that_has_a_token_once_longest_first_and_never_too_much(
+    lengths: list[int], batch_sentences: int
+) -> None:
+    batches = list(batches_by_length(lengths, batch_sentences))
+    rows = [row for batch in batches for row in batch]
+    assert sorted(rows) == [row for row, length in enumerate(lengths) if length]
+    assert [lengths[row] for row in rows] == sorted(filter(None, lengths), reverse=True)
+    for batch in batches:
+        padded = len(batch) * lengths[batch[0]]
+        assert 1 <= len(batch) <= batch_sentences
+        assert padded <= batch_sentences * TOKENS_PER_SENTENCE or len(batch) == 1

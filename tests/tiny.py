@@ -1,0 +1,67 @@
+"""Model folders small enough to make in a test: untrained networks over vocabularies of a few words."""
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import torch
+from tokenizers import Regex, Tokenizer, decoders, models, pre_tokenizers
+
+from seq2seq.model_folder import write_model
+from seq2seq.models.seq2seq import Seq2Seq
+from seq2seq.settings.model import ModelSettings
+from seq2seq.special_tokens import SPECIAL_TOKENS, UNK
+
+PIECES: dict[str, Sequence[str]] = {
+    "source": ["▁eins", "▁zwei", "▁drei", "▁vier", "▁fünf", "▁sechs", "▁sieben", "▁acht", "▁und", ",", ".", "!"],
+    "target": ["▁One", "▁two", "▁three", "▁four", "▁five", "▁six", "▁seven", "▁eight", "▁and", ",", ".", "!"],
+}
+SETTINGS: dict[str, Any] = {
+    "embedding_size": 8,
+    "encoder_hidden_size": 12,
+    "decoder_hidden_size": 12,
+    "bidirectional": True,
+    "attention": "general",
+    "tie_embeddings": True,
+}
+
+
+def write_vocabulary(folder: Path, pieces_by_side: Mapping[str, Sequence[str]] | None = None) -> Path:
+    """Two word-level tokenizers in the form that the `vocabulary` step gives them."""
+    folder.mkdir(parents=True, exist_ok=True)
+    for side, pieces in (PIECES | dict(pieces_by_side or {})).items():
+        words = {piece: number for number, piece in enumerate([*SPECIAL_TOKENS, *pieces])}
+        tokenizer = Tokenizer(models.WordLevel(words, unk_token=SPECIAL_TOKENS[UNK]))
+        tokenizer.pre_tokenizer = pre_tokenizers.Sequence(
+            [pre_tokenizers.Metaspace(), pre_tokenizers.Split(Regex(r"▁?\w+|[^\w▁]"), "isolated")]
+        )
+        tokenizer.decoder = decoders.Metaspace()
+        tokenizer.add_special_tokens(list(SPECIAL_TOKENS))
+        tokenizer.save(str(folder / f"{side}_tokenizer.json"))
+    return folder
+
+
+def make_model(vocabulary: Path, seed: int = 3, scale: float = 5, **settings: Any) -> tuple[Seq2Seq, ModelSettings]:
+    """A network with random weights, large enough that different sources have different translations."""
+    sizes = [
+        Tokenizer.from_file(str(vocabulary / f"{side}_tokenizer.json")).get_vocab_size()
+        for side in ("source", "target")
+    ]
+    chosen = ModelSettings(**(SETTINGS | settings))
+    with torch.random.fork_rng():
+        torch.manual_seed(seed)
+        model = Seq2Seq(chosen, *sizes)
+    with torch.no_grad():
+        for parameter in model.parameters():
+            parameter *= scale
+    return model.eval(), chosen
+
+
+def write_tiny_model(
+    folder: Path, seed: int = 3, pieces: Mapping[str, Sequence[str]] | None = None, **settings: Any
+) -> Path:
+    """A complete model folder, German to English. `pieces` replaces a side's words; `settings` are the network's."""
+    vocabulary = write_vocabulary(folder.with_name(f"{folder.name}-vocabulary"), pieces)
+    model, chosen = make_model(vocabulary, seed, **settings)
+    write_model(folder, model, chosen, "de", "en", vocabulary)
+    return folder
