@@ -2,7 +2,7 @@
 
 * word: the pieces that `tokenize` cut, the most frequent ones.
 * bpe: byte-pair encoding within pieces (Sennrich, Haddow and Birch 2016, section 3.2).
-* unigram: a unigram language model over subwords (Kudo 2018, section 3.2).
+* unigram: a unigram language model over subwords (Kudo 2018, section 3.2), see `seq2seq.unigram`.
 
 Tokens 0 to 3 are `<pad> <unk> <s> </s>`. They belong to the model and are not registered as special text, so that
 nobody gets them by typing them: the text `<pad>` is three pieces like any other.
@@ -11,7 +11,6 @@ Every character of the training split has a token of its own, hence subwords los
 was never seen becomes `<unk>`: byte tokens in its place would have embeddings that were never trained.
 """
 
-import json
 from collections import Counter
 from collections.abc import Iterable
 from typing import Any
@@ -25,19 +24,19 @@ from seq2seq.pipeline import Job
 from seq2seq.settings.vocabulary import VocabularySettings
 from seq2seq.special_tokens import BOS, EOS, PAD, SPECIAL_TOKENS, UNK
 from seq2seq.tokenization import BOUNDARY
+from seq2seq.unigram import learn_unigram
 
 SHOWN_UNKNOWN_WORDS = 10
-SCORE_DECIMALS = 4
-SMALLEST_SCORE_STEP = 1e-4
-"""What the unigram trainer adds to the score of one rare character after the other, in no fixed order."""
 
 
 def learn(vocabulary: VocabularySettings, tokenize: Artifact, job: Job) -> dict[str, Any]:
     """Write `source_tokenizer.json` and `target_tokenizer.json`: raw text in, ids out, and ids to text.
 
-    The two are equal when `vocabulary.joint`. Raises ConfigError when `vocabulary.size` is below the number of
-    different characters and subwords are wanted.
+    The two are equal when `vocabulary.joint`. Raises ConfigError without a training split, and for subwords when
+    `vocabulary.size` is below the number of different characters.
     """
+    if not tokenize.has("train.arrow"):
+        raise ConfigError("corpus.train is empty: a vocabulary is learned from the training split, so name one.")
     frame = read_pairs(tokenize.file("train.arrow")).frame
     rules = tokenize.file("rules.json").read_text(encoding="utf-8")
     pieces = {side: count_pieces(frame[side]) for side in SIDES}
@@ -89,45 +88,17 @@ def _byte_pairs(settings: VocabularySettings, pieces: Counter[str]) -> models.Mo
         special_tokens=list(SPECIAL_TOKENS),
         show_progress=False,
     )
-    empty = models.BPE(unk_token=SPECIAL_TOKENS[UNK], fuse_unk=True)
-    return _trained(empty, trainer, pieces)
+    learner = Tokenizer(models.BPE(unk_token=SPECIAL_TOKENS[UNK], fuse_unk=True))
+    learner.pre_tokenizer = pre_tokenizers.WhitespaceSplit()
+    learner.train_from_iterator((" ".join([piece] * count) for piece, count in sorted(pieces.items())), trainer)
+    trained: models.Model = learner.model
+    return trained
 
 
 def _unigram(settings: VocabularySettings, pieces: Counter[str]) -> models.Model:
     _require_room_for_characters(settings, pieces)
-    trainer = trainers.UnigramTrainer(
-        vocab_size=settings.size,
-        special_tokens=list(SPECIAL_TOKENS),
-        unk_token=SPECIAL_TOKENS[UNK],
-        show_progress=False,
-    )
-    state = json.loads(_trained(models.Unigram(), trainer, pieces).__getstate__())
-    scored = [(piece, score) for piece, score in state["vocab"][len(SPECIAL_TOKENS) :]]
     special = [(token, 0.0) for token in SPECIAL_TOKENS]
-    return models.Unigram([*special, *settle_scores(scored)], UNK, False)
-
-
-def settle_scores(scored: list[tuple[str, float]]) -> list[tuple[str, float]]:
-    """The same scores for the same training, whatever the run.
-
-    The trainer of `tokenizers` hands out the lowest scores to rare characters in the order of a hash map, and adds
-    numbers in that order too. So the lowest scores are dealt again by the order of the characters, and all of
-    them are rounded; equal scores stand in the order of their pieces.
-    """
-    characters = [piece for piece, _ in scored if len(piece) == 1]
-    lowest = min((score for _, score in scored), default=0.0)
-    reach = lowest + SMALLEST_SCORE_STEP * (len(characters) + 1)
-    dealt = {piece: score for piece, score in scored if len(piece) == 1 and score < reach}
-    settled = dict(scored) | dict(zip(sorted(dealt), sorted(dealt.values()), strict=True))
-    rounded = ((piece, round(score, SCORE_DECIMALS)) for piece, score in settled.items())
-    return sorted(rounded, key=lambda item: (-item[1], item[0]))
-
-
-def _trained(model: models.Model, trainer: trainers.Trainer, pieces: Counter[str]) -> models.Model:
-    learner = Tokenizer(model)
-    learner.pre_tokenizer = pre_tokenizers.WhitespaceSplit()
-    learner.train_from_iterator((" ".join([piece] * count) for piece, count in sorted(pieces.items())), trainer)
-    return learner.model
+    return models.Unigram([*special, *learn_unigram(pieces, settings.size - len(SPECIAL_TOKENS))], UNK, False)
 
 
 def _require_room_for_characters(settings: VocabularySettings, pieces: Counter[str]) -> None:

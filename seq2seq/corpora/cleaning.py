@@ -1,19 +1,19 @@
 """The `clean` step: drop training pairs that teach nothing or the wrong thing, and count why."""
 
+import re
 import unicodedata
 from typing import Any
 
 import pandas as pd
 
 from seq2seq.artifacts import Artifact
-from seq2seq.corpora.pairs import Pairs, read_pairs, write_pairs
+from seq2seq.corpora.pairs import SIDES, Pairs, read_pairs, write_pairs
 from seq2seq.corpora.whitespace import fold
 from seq2seq.errors import CorpusError
 from seq2seq.pipeline import Job
 from seq2seq.settings.cleaning import CleaningSettings
 
 SPLITS = ("train", "valid", "test")
-SIDES = ["source", "target"]
 REASONS = ("empty", "too_long", "length_ratio", "duplicate", "copy", "leak")
 """Why a pair goes. A pair with several reasons is counted under the first of them in this order."""
 
@@ -24,7 +24,8 @@ EXAMPLE_CHARACTERS = 80
 UNSPACED = (
     "\u0e00-\u0eff\u0f00-\u109f\u1780-\u17ff\u3040-\u30ff\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff\U00020000-\U0003ffff"
 )
-WORD = f"[{UNSPACED}]|[^\\s{UNSPACED}]+"
+WORD = re.compile(f"[{UNSPACED}]|[^ {UNSPACED}]+")
+LETTER = re.compile(r"[^\W\d_]")
 
 
 def clean(cleaning: CleaningSettings, fetch: Artifact, job: Job) -> dict[str, Any]:
@@ -68,12 +69,12 @@ def find_reasons(frame: pd.DataFrame, held_out: list[pd.DataFrame], cleaning: Cl
 
     Pairs are equal when both sides are, after NFC.
     """
-    words = pd.DataFrame({side: frame[side].str.count(WORD) for side in SIDES})
+    words = pd.DataFrame({side: frame[side].map(count_words) for side in SIDES}, dtype="int64")
     characters = pd.DataFrame({side: frame[side].str.len() for side in SIDES})
     shorter, longer = words.min(axis=1), words.max(axis=1)
     pairs = _comparable(frame)
     copies = frame["source"].str.casefold() == frame["target"].str.casefold()
-    worded = (words["source"] > 1) & frame["source"].str.contains(r"[^\W\d_]", regex=True)
+    worded = (words["source"] > 1) & frame["source"].map(lambda text: bool(LETTER.search(text))).astype("bool")
     applies = {
         "empty": shorter == 0,
         "too_long": (longer > cleaning.max_words) | (characters.max(axis=1) > cleaning.max_characters),
@@ -86,6 +87,11 @@ def find_reasons(frame: pd.DataFrame, held_out: list[pd.DataFrame], cleaning: Cl
     for reason in reversed(REASONS):
         reasons = reasons.mask(applies[reason], reason)
     return reasons
+
+
+def count_words(text: str) -> int:
+    """Words of a folded text: runs without a space, and each character of a script that has no spaces."""
+    return len(WORD.findall(text))
 
 
 def _all_pairs(frames: list[pd.DataFrame]) -> set[str]:
@@ -109,8 +115,8 @@ def _summarise(frame: pd.DataFrame, reasons: "pd.Series[str]", after: int, drop:
 
 
 def _examples(frame: pd.DataFrame) -> list[list[str]]:
-    rows = frame.head(EXAMPLES).itertuples(index=False)
-    return [[_shortened(row.source), _shortened(row.target)] for row in rows]
+    shown = frame.head(EXAMPLES)
+    return [[_shortened(text) for text in pair] for pair in zip(shown["source"], shown["target"], strict=True)]
 
 
 def _shortened(text: str) -> str:
