@@ -8,7 +8,7 @@ import os
 import signal
 import sys
 import traceback as tracebacks
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Annotated
 
@@ -133,9 +133,10 @@ def show_report(path: Path, workspace: Workspace) -> None:
 
 def explain(error: BaseException) -> str:
     """What went wrong and what to do, without a traceback."""
-    if isinstance(error, TrainingInterrupted | KeyboardInterrupt):
-        told = f"{error}\n" if str(error) else "Interrupted.\n"
-        return f"{told}The same command goes on from there."
+    if isinstance(error, TrainingInterrupted):
+        return str(error)
+    if isinstance(error, KeyboardInterrupt):
+        return "Interrupted. What is done stays done: the same command goes on from there."
     if isinstance(error, Seq2SeqError):
         return f"error: {error}"
     return f"error: {type(error).__name__}: {error}\nThis was not foreseen; --traceback shows where it came from."
@@ -150,16 +151,15 @@ def exit_code(error: BaseException) -> int:
     return 2 if isinstance(error, UserError) else 1
 
 
-def main() -> None:
-    """Run the command line; a wrong command line ends with exit code 2."""
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run a command and give its exit code; a wrong command line is one that the person can mend: 2."""
     for name, value in console.ENVIRONMENT.items():
         os.environ.setdefault(name, value)
     try:
-        code = app(exit_on_error=False, result_action="return_value")
-    except CycloptsError:  # it has been printed
-        code = 2
-    sys.exit(code)
+        return app(arguments, exit_on_error=False, result_action="return_value") or 0
+    except CycloptsError:  # printed already
+        return 2
 
 
 if __name__ == "__main__":
-    main()
+    sys.exit(main())

@@ -1,0 +1,127 @@
+"""What several test modules share: a tiny corpus, a configuration that trains on it in a second, a server."""
+
+import os
+import random
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+from seq2seq.config import Config, load_config
+
+os.environ.setdefault("OMP_NUM_THREADS", "1")
+os.environ.setdefault("DO_NOT_TRACK", "1")
+
+WORDS = dict(
+    zip(
+        [
+            "der",
+            "die",
+            "ein",
+            "kleiner",
+            "großer",
+            "Hund",
+            "Katze",
+            "Mann",
+            "Frau",
+            "Kind",
+            "läuft",
+            "schläft",
+            "isst",
+            "sieht",
+            "heute",
+            "dort",
+        ],
+        [
+            "the",
+            "a",
+            "one",
+            "small",
+            "big",
+            "dog",
+            "cat",
+            "man",
+            "woman",
+            "child",
+            "runs",
+            "sleeps",
+            "eats",
+            "sees",
+            "today",
+            "there",
+        ],
+        strict=True,
+    )
+)
+SIZES = {"train": 120, "valid": 12, "test": 10, "second_test": 8}
+
+TINY = """
+name = "tiny"
+
+[corpus]
+kind = "files"
+directory = "corpus"
+source_language = "de"
+target_language = "en"
+
+[vocabulary]
+kind = "word"
+min_frequency = 1
+
+[model]
+embedding_size = 8
+encoder_hidden_size = 8
+decoder_hidden_size = 8
+
+[training]
+max_steps = 4
+warmup_steps = 1
+batch_tokens = 200
+
+[evaluation]
+beam_size = 2
+bootstrap_samples = 100
+
+[runtime]
+threads = 1
+"""
+
+
+@pytest.fixture(scope="session")
+def tiny_project(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with `tiny.toml` and the corpus beside it: word-for-word translations, drawn from a seed."""
+    folder = tmp_path_factory.mktemp("tiny")
+    (folder / "tiny.toml").write_text(TINY, encoding="utf-8")
+    (folder / "corpus").mkdir()
+    draw = random.Random(1)
+    for split, pairs in SIZES.items():
+        sentences = [draw.choices(list(WORDS), k=draw.randint(3, 8)) for _ in range(pairs)]
+        texts = {
+            "de": "".join(" ".join(words) + ".\n" for words in sentences),
+            "en": "".join(" ".join(WORDS[word] for word in words) + ".\n" for words in sentences),
+        }
+        for language, text in texts.items():
+            (folder / "corpus" / f"{split}.{language}").write_text(text, encoding="utf-8")
+    return folder
+
+
+@pytest.fixture(scope="session")
+def tiny_config(tiny_project: Path) -> Callable[..., Config]:
+    """Reads `tiny.toml` with settings on top: `tiny_config("training.seed=2")`."""
+
+    def read(*settings: str) -> Config:
+        return load_config(str(tiny_project / "tiny.toml"), settings)
+
+    return read
+
+
+@pytest.fixture(scope="session")
+def prefect_server() -> Iterator[str]:
+    """Address of a Prefect server that lives as long as the test session; flows run against it."""
+    from prefect.settings import get_current_settings
+    from prefect.testing.utilities import prefect_test_harness
+
+    with prefect_test_harness(server_startup_timeout=180):
+        address = get_current_settings().api.url
+        assert address, "the harness starts a server"
+        yield address

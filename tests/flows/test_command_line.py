@@ -1,0 +1,190 @@
+"""`python -m flows`, as a person or a script meets it."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from flows.__main__ import main
+
+CHECKOUT = Path(__file__).parents[2]
+HEAVY = ("torch", "datasets", "pandas", "matplotlib", "tokenizers", "sacrebleu", "pyarrow")
+
+Start = Callable[..., "subprocess.Popen[str]"]
+
+
+@pytest.fixture
+def start(prefect_server: str) -> Start:
+    """Starts `python -m flows …` (or another program) in the checkout, against the session's server."""
+
+    def begin(*arguments: str, program: tuple[str, ...] = ("-m", "flows")) -> "subprocess.Popen[str]":
+        return subprocess.Popen(
+            [sys.executable, *program, *arguments],
+            cwd=CHECKOUT,
+            env={**os.environ, "PREFECT_API_URL": prefect_server, "OMP_NUM_THREADS": "1"},
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+        )
+
+    return begin
+
+
+def finish(process: "subprocess.Popen[str]") -> tuple[int, list[str], list[str]]:
+    """Exit code, and the lines of standard output and of standard error."""
+    output, errors = process.communicate(timeout=300)
+    return process.returncode, output.splitlines(), errors.splitlines()
+
+
+def report_of(output: list[str]) -> dict[str, object]:
+    name, _, path = output[-1].partition(": ")
+    assert name == "report"
+    assert Path(path).is_absolute()
+    content: dict[str, object] = json.loads(Path(path).read_text(encoding="utf-8"))
+    return content
+
+
+def executed(output: list[str]) -> list[str]:
+    return [step["name"] for step in report_of(output)["steps"] if not step["cached"]]  # type: ignore[attr-defined]
+
+
+def test_two_runs_at_once_do_each_step_once_and_a_third_imports_nothing_heavy(
+    start: Start, tiny_project: Path, tmp_path: Path
+) -> None:
+    arguments = ("train", str(tiny_project / "tiny.toml"), "--workspace", str(tmp_path / "workspace"))
+
+    outcomes = [finish(process) for process in (start(*arguments), start(*arguments))]
+
+    assert [code for code, _, _ in outcomes] == [0, 0]
+    assert sorted(sum((executed(output) for _, output, _ in outcomes), [])) == sorted(
+        ["fetch", "clean", "tokenize", "vocabulary", "encode", "train", "evaluate"]
+    )
+
+    program = (
+        "import sys; from flows.__main__ import main; code = main(sys.argv[1:]); "
+        f"sys.exit(code or ', '.join(name for name in {HEAVY} if name in sys.modules) or None)"
+    )
+    code, output, errors = finish(start(*arguments, program=("-c", program)))
+    assert code == 0, errors
+    assert executed(output) == []
+    assert [line.split()[:2] for line in errors] == [[step["name"], "cached"] for step in report_of(output)["steps"]]  # type: ignore[attr-defined]
+
+
+def test_ctrl_c_stops_a_training_with_a_checkpoint_and_the_same_command_goes_on(
+    start: Start, tiny_project: Path, tmp_path: Path
+) -> None:
+    arguments = ("train", str(tiny_project / "tiny.toml"), "--workspace", str(tmp_path / "workspace"))
+    long = (*arguments, "--set", "training.max_steps=100000", "--set", "training.patience=100000")
+    process = start(*long)
+    assert process.stderr is not None
+    for line in process.stderr:
+        if line.startswith("train      step"):
+            break
+    process.send_signal(signal.SIGINT)
+
+    code, output, errors = finish(process)
+
+    assert (code, output) == (130, [])
+    assert "the checkpoint is saved" in errors[-1]
+    assert len(list((tmp_path / "workspace" / "checkpoints").glob("*/*"))) > 0
+
+
+def test_what_the_user_can_mend_is_one_message_without_a_traceback_and_exit_code_2(
+    start: Start, tiny_project: Path, tmp_path: Path
+) -> None:
+    corpus = tmp_path / "corpus"
+    corpus.mkdir()
+    for split, language, text in (("train", "de", "a\nb\n"), ("train", "en", "a\n")):
+        (corpus / f"{split}.{language}").write_text(text, encoding="utf-8")
+    config = tmp_path / "uneven.toml"
+    config.write_text(
+        '[corpus]\nkind = "files"\ndirectory = "corpus"\nsource_language = "de"\ntarget_language = "en"\n'
+        'valid = ""\ntest = ""\n',
+        encoding="utf-8",
+    )
+
+    code, output, errors = finish(start("train", str(config), "--workspace", str(tmp_path / "workspace")))
+
+    assert (code, output) == (2, [])
+    assert len(errors) == 1
+    assert errors[0].startswith("error: ")
+    assert "2 lines" in errors[0]
+
+
+def test_a_delivered_folder_is_scored_with_the_configuration_that_it_holds(
+    start: Start, first: tuple[Path, dict[str, object]], tiny_project: Path
+) -> None:
+    workspace, report = first
+    place = f"corpus.directory={tiny_project / 'corpus'}"  # a folder that is given away names no places
+
+    code, output, errors = finish(
+        start("evaluate", str(report["model_dir"]), "--set", place, "--workspace", str(workspace))
+    )
+
+    assert code == 0, errors
+    assert report_of(output)["scores"] == report["scores"]
+    assert [line.split()[:2] for line in errors][-1] == ["evaluate", "cached"]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "told"),
+    [
+        (["train", "dem"], "dem is neither a preset nor a file here. Did you mean demo?"),
+        (["train", "demo", "--set", "training.learning_rat=1"], "no such setting; did you mean learning_rate?"),
+        (["train", "demo", "--set", "training.learning_rate=-1"], "greater than 0, not -1"),
+        (["train", "demo", "--set", "seed"], "write section.field=value"),
+        (["evaluate", "nowhere"], "There is no model folder nowhere"),
+        (["plan", "demo", "--set", "corpus.kind=files"], "corpus.directory"),
+        (["train"], "requires an argument"),
+        (["train", "demo", "--worksapce", "x"], "Unknown option"),
+        (["frobnicate"], "Unknown command"),
+    ],
+)
+def test_a_wrong_command_line_ends_with_code_2_and_says_what_is_wrong(
+    arguments: list[str],
+    told: str,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    monkeypatch.chdir(tmp_path)
+
+    assert main(arguments) == 2
+
+    captured = capsys.readouterr()
+    assert told in " ".join(captured.err.split())
+    assert "Traceback" not in captured.err
+    assert captured.out == ""
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_traceback_is_shown_when_it_is_asked_for(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["train", "dem", "--traceback"]) == 2
+
+    assert "Traceback (most recent call last)" in capsys.readouterr().err
+
+
+def test_plan_tells_what_a_run_would_do_and_imports_neither_prefect_nor_torch(
+    tiny_project: Path, tmp_path: Path
+) -> None:
+    program = (
+        "import sys; from flows.__main__ import main; main(sys.argv[1:]); "
+        f"sys.exit(', '.join(name for name in ('prefect', *{HEAVY}) if name in sys.modules) or None)"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", program, "plan", str(tiny_project / "tiny.toml"), "--workspace", str(tmp_path / "none")],
+        cwd=CHECKOUT,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+
+    assert (done.returncode, done.stderr) == (0, "")
+    assert done.stdout.splitlines()[0] == "fetch      stale   not done yet"
+    assert done.stdout.splitlines()[-1] == "evaluate   depends on what train and clean will give"
+    assert not (tmp_path / "none").exists()
