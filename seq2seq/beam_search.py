@@ -48,12 +48,13 @@ def beam_search(
     state = model.start(memory)
     search = _Search(max_lengths_B.tolist(), beam_size, length_penalty, source_BS.device)
     while search.sentences:
+        shape_before = search.totals_BK.shape
         logits_NV, state = model.step(search.last_tokens(), memory, state)
         origins_BK = search.extend(logits_NV)
         undecided = search.settle()
         rows_N = origins_BK[undecided].flatten()
         state = state.select(rows_N)
-        if len(rows_N) != len(logits_NV):
+        if search.totals_BK.shape != shape_before:
             memory = memory.select(rows_N)
     return search.best
 

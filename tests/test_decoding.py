@@ -203,6 +203,17 @@ def test_a_sentence_is_decided_before_its_maximal_length_once_nothing_live_can_w
     assert len(model.batches) < 20
 
 
+def test_a_beam_that_fills_up_as_others_leave_reads_its_own_source() -> None:
+    model = TableModel(6)
+    first_numbers = [(38 * sum(source) + BOS + 1) % STATES for source in SOURCES]
+    model.logits_MV[first_numbers[:-1], EOS] = 99.0
+    limits = torch.tensor([6] * len(SOURCES))
+    for beam_size in (1, 2, len(SOURCES)):  # the last: one sentence with as many hypotheses as there were sentences
+        found = beam_search(model, *batch(SOURCES), limits, beam_size, 1.0)
+        assert [hypothesis.tokens for hypothesis in found[:-1]] == [[]] * (len(SOURCES) - 1)
+        assert found[-1].tokens == plain_beam_search(model, SOURCES[-1], 6, beam_size, 1.0).tokens != []
+
+
 def test_a_model_of_nothing_but_nan_still_ends() -> None:
     model = TableModel(0)
     model.logits_MV[:] = math.nan
