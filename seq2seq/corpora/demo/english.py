@@ -120,7 +120,7 @@ def _statement(clause: Clause, subject: str | None = None) -> str:
 
 def _predicate(clause: Clause, gap: Role | None = None) -> str:
     group = _verb_group(clause, emphatic=False)
-    frequency = _adverb(clause.part(Role.FREQUENCY))
+    frequency = _adverb(clause.roles.get(Role.FREQUENCY))
     finite = _join(group.auxiliary, group.negation).replace("can not", "cannot")
     return _join(finite, frequency, group.main, _existing(clause), _rest(clause, gap))
 
@@ -140,11 +140,11 @@ def _question(clause: Clause) -> str:
     asked = next((role for role, phrase in clause.parts if phrase.asks), None)
     group = _verb_group(clause, emphatic=True)
     return _join(
-        _phrase(clause.subject) if clause.subject.asks else _fronted(clause.part(asked)) if asked else "",
+        _phrase(clause.subject) if clause.subject.asks else _fronted(clause.roles.get(asked)) if asked else "",
         group.auxiliary,
         "there" if there else _phrase(clause.subject),
         group.negation,
-        _adverb(clause.part(Role.FREQUENCY)),
+        _adverb(clause.roles.get(Role.FREQUENCY)),
         group.main,
         _existing(clause),
         _rest(clause, asked),
@@ -160,7 +160,7 @@ def _rest(clause: Clause, gap: Role | None = None) -> str:
     words = [_described(clause)] if isinstance(clause.predicate, Adjective) else []
     own = getattr(clause.predicate, "prepositions", {})
     for role, preposition in PREPOSITIONS.items():
-        phrase, marker = clause.part(role), own.get(role, preposition)
+        phrase, marker = clause.roles.get(role), own.get(role, preposition)
         if role is gap:
             words.append("" if isinstance(phrase, Adverb) else marker)
         elif role is Role.COMPLEMENT and isinstance(phrase, NounPhrase):
@@ -193,9 +193,9 @@ def _part(role: Role, phrase: Phrase, preposition: str) -> str:
 
 def _described(clause: Clause) -> str:
     adjective = clause.predicate.english
-    if clause.part(Role.STANDARD):
+    if clause.roles.get(Role.STANDARD):
         return inflection.comparative(adjective)
-    return _join(_adverb(clause.part(Role.DEGREE)), adjective)
+    return _join(_adverb(clause.roles.get(Role.DEGREE)), adjective)
 
 
 def _adverb(phrase: Phrase | None) -> str:

@@ -4,9 +4,10 @@ It proves the pipeline with no network and shows reordering (subject-object-verb
 It is no claim about real translation: the language is small, regular and unambiguous.
 
 Covered are, in Korean: particles by the final consonant, tense, negation with 안, 못 and -지 않다, the irregular
-classes ㅂ, ㄷ, ㅅ, ㅎ, 르, ㄹ and ㅡ, numerals with counters, demonstratives, possessors, relative clauses, the progressive,
-ability, wish and duty, questions of all kinds, requests and proposals, existence, location and possession,
-comparison, and clauses that are coordinated or that give a reason, a time, a condition, a sequence or a purpose.
+classes ㅂ, ㄷ, ㅅ, ㅎ, 르, ㄹ and ㅡ, numerals with counters, demonstratives, possessors, relative clauses,
+the progressive, ability, wish and duty, questions of all kinds, requests and proposals, existence, location and
+possession, comparison, and clauses that are coordinated or that give a reason, a time, a condition, a sequence or
+a purpose. Honorific forms are left out: all is said in the polite style (해요체).
 
 The Korean determines the English: one tree is drawn and said in both languages, and nothing that English must say
 is missing from the Korean or open in the rules. So a perfect score is possible.

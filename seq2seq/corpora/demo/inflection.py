@@ -4,13 +4,13 @@ import re
 
 _PLURALS = {
     "child": "children", "fish": "fish", "fisherman": "fishermen", "knife": "knives", "man": "men", "mouse": "mice",
-    "potato": "potatoes", "sheep": "sheep", "tomato": "tomatoes", "wolf": "wolves", "woman": "women",
+    "potato": "potatoes", "tomato": "tomatoes", "wolf": "wolves", "woman": "women",
 }  # fmt: skip
 _PASTS = {
     "become": "became", "build": "built", "buy": "bought", "catch": "caught", "choose": "chose", "come": "came",
-    "do": "did", "draw": "drew", "drink": "drank", "drive": "drove", "eat": "ate", "fight": "fought", "fly": "flew", "get": "got",
-    "give": "gave", "go": "went", "have": "had", "hide": "hid", "know": "knew", "leave": "left", "lend": "lent",
-    "lose": "lost", "make": "made", "meet": "met", "read": "read", "ride": "rode", "run": "ran",
+    "do": "did", "draw": "drew", "drink": "drank", "drive": "drove", "eat": "ate", "fight": "fought", "fly": "flew",
+    "get": "got", "give": "gave", "go": "went", "have": "had", "hide": "hid", "know": "knew", "leave": "left",
+    "lend": "lent", "lose": "lost", "make": "made", "meet": "met", "read": "read", "ride": "rode", "run": "ran",
     "sell": "sold", "send": "sent", "sing": "sang", "sit": "sat", "sleep": "slept", "swim": "swam", "take": "took",
     "teach": "taught", "throw": "threw", "wear": "wore", "write": "wrote",
 }  # fmt: skip

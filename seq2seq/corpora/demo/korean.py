@@ -91,7 +91,7 @@ def _subordinated(main: Clause, sentence: Sentence) -> str:
 
 def _clause(clause: Clause, particle: str) -> str:
     """All but the verb. particle: that of the subject; empty where the subject is left out."""
-    parts = [(role, _phrase(phrase, PARTICLES[role])) for role in PARTICLES if (phrase := clause.part(role))]
+    parts = [(role, _phrase(phrase, PARTICLES[role])) for role in PARTICLES if (phrase := clause.roles.get(role))]
     if clause.predicate is BE:
         parts = [(role, text) for role, text in parts if role is not Role.COMPLEMENT]
     before = {Role.TIME, Role.SITE} if clause.predicate is THERE_IS else {Role.TIME}
@@ -204,7 +204,7 @@ def _want(clause: Clause) -> tuple[str, Stem]:
 
 
 def _copula(clause: Clause) -> tuple[str, Stem]:
-    complement = clause.part(Role.COMPLEMENT)
+    complement = clause.roles.get(Role.COMPLEMENT)
     assert complement is not None
     if clause.negated:
         return f"{_phrase(complement, '이/가')} ", Stem("아니", "이")

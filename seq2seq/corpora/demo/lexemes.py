@@ -16,6 +16,25 @@ class Tense(Enum):
     FUTURE = auto()
 
 
+class Aspect(Enum):
+    """How a verb runs in time, which says in which tenses its plain form is said."""
+
+    ACTIVITY = auto()  # all tenses and the progressive
+    EVENT = auto()  # over at once: past and future
+    STATE = auto()  # past and present
+    KNOWLEDGE = auto()  # present: in the past, 알다 means to find out
+
+    @property
+    def tenses(self) -> tuple[Tense, ...]:
+        """The tenses of the plain form."""
+        return {
+            Aspect.ACTIVITY: (Tense.PAST, Tense.PRESENT, Tense.FUTURE),
+            Aspect.EVENT: (Tense.PAST, Tense.FUTURE),
+            Aspect.STATE: (Tense.PAST, Tense.PRESENT),
+            Aspect.KNOWLEDGE: (Tense.PRESENT,),
+        }[self]
+
+
 class Role(Enum):
     """What a phrase is to its verb. Each language has a table that says where a role stands and what marks it."""
 
@@ -136,16 +155,15 @@ class Verb(Predicate):
     """A verb.
 
     subjects: who does it. needs: its complements. may: what can be added. All are selections for `select`.
-    tenses: those in which its plain form is said. lasting: has a progressive form. deliberate: can be wanted or asked for.
-    dated: goes with a time of day or a weekday.
-    negative: the word that Korean uses in place of its negation. prepositions: English ones that differ from the role's.
+    deliberate: can be wanted or asked for. dated: goes with a time of day or a weekday.
+    negative: the word that Korean uses in place of its negation.
+    prepositions: English ones that differ from those of the role.
     """
 
     subjects: str = "person"
     needs: Mapping[Role, str] = field(default_factory=dict)
     may: Mapping[Role, str] = field(default_factory=dict)
-    tenses: frozenset[Tense] = frozenset(Tense)
-    lasting: bool = True
+    aspect: Aspect = Aspect.ACTIVITY
     deliberate: bool = True
     dated: bool = True
     negative: Predicate | None = None

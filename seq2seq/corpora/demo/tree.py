@@ -7,6 +7,7 @@ it as well; all else, such as articles, follows from rules.
 
 from dataclasses import dataclass
 from enum import Enum, auto
+from functools import cached_property
 
 from seq2seq.corpora.demo.lexemes import Adjective, Adverb, Noun, Numeral, Position, Role, Tense, Verb
 
@@ -121,9 +122,10 @@ class Clause:
     mode: Mode = Mode.PLAIN
     negated: bool = False
 
-    def part(self, role: Role) -> Phrase | None:
-        """The phrase that has this role."""
-        return dict(self.parts).get(role)
+    @cached_property
+    def roles(self) -> dict[Role, Phrase]:
+        """The phrases by role."""
+        return dict(self.parts)
 
 
 @dataclass(frozen=True)
