@@ -205,14 +205,35 @@ def _code_lines(source: str, tree: ast.Module) -> list[str]:
         if token.type == tokenize.COMMENT:
             row, column = token.start
             lines[row - 1] = lines[row - 1][:column]
-    for node in ast.walk(tree):
-        if isinstance(node, ast.Module | ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef):
-            _blank_docstring(node, lines)
-    return [line.rstrip() for line in lines if line.strip()]
+    docstrings = [text for node in ast.walk(tree) if (text := _docstring(node)) is not None]
+    for text in docstrings:
+        _blank(text, lines)
+    inside = _rows_inside_strings(tree, docstrings)
+    trimmed = (line if row in inside else line.rstrip() for row, line in enumerate(lines))
+    return [line for row, line in enumerate(trimmed) if line or row in inside]
 
 
-def _blank_docstring(node: ast.Module | ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef, lines: list[str]) -> None:
-    first = node.body[0] if node.body else None
-    if isinstance(first, ast.Expr) and isinstance(first.value, ast.Constant) and isinstance(first.value.value, str):
-        for row in range(first.lineno - 1, first.end_lineno or first.lineno):
-            lines[row] = ""
+def _docstring(node: ast.AST) -> ast.Constant | None:
+    if not isinstance(node, ast.Module | ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef) or not node.body:
+        return None
+    first = node.body[0]
+    text = first.value if isinstance(first, ast.Expr) else None
+    return text if isinstance(text, ast.Constant) and isinstance(text.value, str) else None
+
+
+def _blank(text: ast.Constant, lines: list[str]) -> None:
+    """Take a docstring out of its lines; columns of the syntax tree count bytes of UTF-8."""
+    first, last = text.lineno - 1, (text.end_lineno or text.lineno) - 1
+    before = lines[first].encode()[: text.col_offset].decode()
+    after = lines[last].encode()[text.end_col_offset :].decode()
+    lines[first : last + 1] = [before + after] + [""] * (last - first)
+
+
+def _rows_inside_strings(tree: ast.Module, docstrings: list[ast.Constant]) -> set[int]:
+    """Rows (from 0) of strings that go over several lines: blanks count in them."""
+    return {
+        row
+        for node in ast.walk(tree)
+        if isinstance(node, ast.Constant | ast.JoinedStr) and node not in docstrings
+        for row in range(node.lineno - 1, (node.end_lineno or node.lineno) - 1)
+    }

@@ -12,47 +12,11 @@ from seq2seq.config import Config, load_config
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 os.environ.setdefault("DO_NOT_TRACK", "1")
 
-WORDS = dict(
-    zip(
-        [
-            "der",
-            "die",
-            "ein",
-            "kleiner",
-            "großer",
-            "Hund",
-            "Katze",
-            "Mann",
-            "Frau",
-            "Kind",
-            "läuft",
-            "schläft",
-            "isst",
-            "sieht",
-            "heute",
-            "dort",
-        ],
-        [
-            "the",
-            "a",
-            "one",
-            "small",
-            "big",
-            "dog",
-            "cat",
-            "man",
-            "woman",
-            "child",
-            "runs",
-            "sleeps",
-            "eats",
-            "sees",
-            "today",
-            "there",
-        ],
-        strict=True,
-    )
-)
+WORDS = {
+    **{"der": "the", "die": "a", "ein": "one", "kleiner": "small", "großer": "big", "Hund": "dog", "Katze": "cat"},
+    **{"Mann": "man", "Frau": "woman", "Kind": "child", "läuft": "runs", "schläft": "sleeps", "isst": "eats"},
+    **{"sieht": "sees", "heute": "today", "dort": "there"},
+}
 SIZES = {"train": 120, "valid": 12, "test": 10, "second_test": 8}
 
 TINY = """

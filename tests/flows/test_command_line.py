@@ -61,9 +61,8 @@ def test_two_runs_at_once_do_each_step_once_and_a_third_imports_nothing_heavy(
     outcomes = [finish(process) for process in (start(*arguments), start(*arguments))]
 
     assert [code for code, _, _ in outcomes] == [0, 0]
-    assert sorted(sum((executed(output) for _, output, _ in outcomes), [])) == sorted(
-        ["fetch", "clean", "tokenize", "vocabulary", "encode", "train", "evaluate"]
-    )
+    done = [name for _, output, _ in outcomes for name in executed(output)]
+    assert sorted(done) == sorted(["fetch", "clean", "tokenize", "vocabulary", "encode", "train", "evaluate"])
 
     program = (
         "import sys; from flows.__main__ import main; code = main(sys.argv[1:]); "

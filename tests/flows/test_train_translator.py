@@ -135,7 +135,7 @@ def test_the_test_set_of_the_training_is_scored_from_the_cache_when_the_delivere
 ) -> None:
     report = read_json(evaluate_translator(first[1]["model_dir"], tiny_config(), str(workspace)))
 
-    assert executed(report) == ["adopt", "fetch", "clean"]
+    assert "evaluate" not in executed(report)
     assert report["scores"] == first[1]["scores"]
     assert report["training"]["steps"] is None
 
