@@ -9,7 +9,7 @@ from uuid import UUID
 
 from prefect.artifacts import create_progress_artifact, update_progress_artifact
 from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskProgressColumn, TextColumn
+from rich.progress import BarColumn, Progress, TextColumn
 
 from tasks.reporting import said_only, say
 
@@ -53,7 +53,7 @@ class EvaluationDisplay(Bar):
 
     def __call__(self, event: EvaluationProgress) -> None:
         """Show one message."""
-        self.show(event.sentences, event.of, "sentences")
+        self.show(event.sentences, event.of, f"{event.sentences:,}/{event.of:,} sentences")
 
 
 class TrainingDisplay(Bar):
@@ -77,11 +77,11 @@ class TrainingDisplay(Bar):
     def __call__(self, event: TrainingProgress) -> None:
         """Show one message."""
         text = describe(event)
-        if not self.show(event.step, event.planned_steps, text):
-            say(f"{'train':<10} {position(event)}  {text}")
+        if not self.show(event.step, event.planned_steps, brief(event)):
+            say(f"{'train':<10} step {position(event)}  {text}")
         if time.monotonic() - self._shown >= ARTIFACT_SECONDS:
             share = 100 * event.step / event.planned_steps if event.planned_steps else 0.0
-            self._publish(min(share, 100.0), f"{position(event)}  {text}")
+            self._publish(min(share, 100.0), f"step {position(event)}  {text}")
 
     def _publish(self, percent: float, description: str) -> None:
         self._shown = time.monotonic()
@@ -92,9 +92,19 @@ class TrainingDisplay(Bar):
 
 
 def position(event: TrainingProgress) -> str:
-    """`step 120/4,000`; without a plan yet, `step 120`."""
+    """`120/4,000`, or `120` where no end is planned yet."""
     planned = f"/{event.planned_steps:,}" if event.planned_steps else ""
-    return f"step {event.step:,}{planned}"
+    return f"{event.step:,}{planned}"
+
+
+def brief(event: TrainingProgress) -> str:
+    """What fits beside a bar on a terminal of 80 columns."""
+    parts = [position(event), f"loss {event.loss:.2f}", f"{event.tokens_per_second:,.0f} tokens/s"]
+    if event.best_bleu is not None:
+        parts.append(f"BLEU {event.best_bleu:.1f}")
+    if event.seconds_left is not None:
+        parts.append(f"{clock(event.seconds_left)} left")
+    return "  ".join(parts)
 
 
 def describe(event: TrainingProgress) -> str:
@@ -117,12 +127,5 @@ def clock(seconds: float) -> str:
 
 
 def _progress() -> Progress:
-    return Progress(
-        TextColumn("{task.description:<10}"),
-        BarColumn(bar_width=24),
-        TaskProgressColumn(),
-        MofNCompleteColumn(),
-        TextColumn("{task.fields[text]}"),
-        console=Console(stderr=True),
-        transient=True,
-    )
+    columns = (TextColumn("{task.description}"), BarColumn(bar_width=8), TextColumn("{task.fields[text]}"))
+    return Progress(*columns, console=Console(stderr=True), transient=True)

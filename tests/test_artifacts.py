@@ -88,7 +88,7 @@ def test_a_step_sees_only_the_parts_that_it_declared(tmp_path: Path) -> None:
 
     assert artifact.file("train.arrow") == tmp_path / "train.arrow"
     assert not artifact.has("train.arrow")
-    with pytest.raises(KeyError, match="test.arrow is not among the declared parts"):
+    with pytest.raises(KeyError, match=r"test\.arrow is not among the declared parts"):
         artifact.file("test.arrow")
 
 
@@ -96,7 +96,7 @@ def test_a_deleted_file_is_noticed(workspace: Workspace) -> None:
     record = publish(workspace, train_arrow="one")
     workspace.open(record).file("train.arrow").unlink()
 
-    with pytest.raises(ArtifactDamaged, match="train.arrow is gone"):
+    with pytest.raises(ArtifactDamaged, match=r"train\.arrow is gone"):
         workspace.verify(record)
 
 

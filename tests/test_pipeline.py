@@ -20,9 +20,7 @@ MODULES = {step.name: step.work.partition(":")[0] for step in STEPS.values()}
 def record(step: str, **files: str) -> Record:
     """A record of a step whose files have the given digests."""
     entries = {name.replace("_", "."): FileEntry(bytes=1, sha256=digest) for name, digest in files.items()}
-    return Record(
-        step=step, key="k", digest="d", address="a", files=entries, statistics={}, provenance={}, seconds=0
-    )
+    return Record(step=step, key="k", digest="d", address="a", files=entries, statistics={}, provenance={}, seconds=0)
 
 
 def key(step: str, config: Config, inputs: dict[str, Record]) -> str:

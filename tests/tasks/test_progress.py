@@ -1,0 +1,88 @@
+"""How a training is shown."""
+
+import io
+
+import pytest
+
+from seq2seq.training.progress import Progress
+from tasks import progress
+from tasks.progress import Bar, TrainingDisplay, clock, describe, position
+
+EVENT = Progress(
+    step=1200,
+    planned_steps=4000,
+    epoch=3,
+    loss=2.3456,
+    tokens_per_second=4321.0,
+    learning_rate=0.001,
+    seconds_left=200.0,
+    valid_bleu=31.26,
+    best_bleu=31.26,
+)
+
+
+class Terminal(io.StringIO):
+    """Text that says it is a terminal."""
+
+    def isatty(self) -> bool:
+        return True
+
+
+@pytest.fixture
+def said(monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """Lines that the display says, and updates of the artifact, in order."""
+    lines: list[str] = []
+    monkeypatch.setattr(progress, "say", lines.append)
+    monkeypatch.setattr(progress, "create_progress_artifact", lambda *_, **__: "artifact")
+    monkeypatch.setattr(
+        progress, "update_progress_artifact", lambda _, progress, description: lines.append(f"{progress:.0f} %")
+    )
+    return lines
+
+
+def test_a_message_is_told_in_one_line() -> None:
+    assert position(EVENT) == "1,200/4,000"
+    assert describe(EVENT) == "epoch 3  loss 2.346  4,321 tokens/s  validation BLEU 31.3  best 31.3  3:20 left"
+
+
+def test_what_is_not_known_yet_is_left_out() -> None:
+    event = Progress(step=5, planned_steps=0, epoch=1, loss=9.0, tokens_per_second=100.0, learning_rate=0.001)
+
+    assert position(event) == "5"
+    assert describe(event) == "epoch 1  loss 9.000  100 tokens/s"
+
+
+@pytest.mark.parametrize(("seconds", "told"), [(0.4, "0:00"), (61, "1:01"), (3723, "1:02:03")])
+def test_time_is_told_as_on_a_clock(seconds: float, told: str) -> None:
+    assert clock(seconds) == told
+
+
+def test_without_a_terminal_lines_are_said_and_the_artifact_is_updated_rarely(said: list[str]) -> None:
+    with TrainingDisplay() as display:
+        for _ in range(3):
+            display(EVENT)
+
+    assert [line.split(" ")[0] for line in said] == ["train", "30", "train", "train", "100"]
+
+
+def test_a_training_that_ends_with_an_error_is_not_shown_as_done(said: list[str]) -> None:
+    with pytest.raises(KeyboardInterrupt), TrainingDisplay():
+        raise KeyboardInterrupt
+
+    assert said == []
+
+
+def test_on_a_terminal_there_is_a_bar_and_no_line(said: list[str], monkeypatch: pytest.MonkeyPatch) -> None:
+    terminal = Terminal()
+    monkeypatch.setattr("sys.stderr", terminal)
+    monkeypatch.setenv("COLUMNS", "80")
+    with TrainingDisplay() as display:
+        display(EVENT)
+
+    assert not [line for line in said if line.startswith("train")]
+    assert "1,200/4,000  loss 2.35  4,321 tokens/s  BLEU 31.3  3:20 left" in terminal.getvalue()
+
+
+def test_where_there_is_no_terminal_there_is_no_bar() -> None:
+    with Bar("evaluate") as bar:
+        assert bar.show(1, 2) is False

@@ -1,0 +1,107 @@
+"""Configurations: presets, files, single settings, and what is said about wrong ones."""
+
+from pathlib import Path
+
+import pytest
+
+from seq2seq.config import Config, load_config, preset_names
+from seq2seq.errors import ConfigError
+from seq2seq.report import config_digest
+
+SECTIONS = [name for name in Config.model_fields if name != "name"]
+
+
+@pytest.mark.parametrize("name", preset_names())
+def test_every_preset_is_valid_and_carries_its_name(name: str) -> None:
+    assert load_config(name).name == name
+
+
+def test_settings_are_laid_over_the_file() -> None:
+    config = load_config("demo", ["training.learning_rate=0.5", "corpus.kind=files", "vocabulary.joint=true"])
+
+    assert config.training.learning_rate == 0.5
+    assert config.corpus.kind == "files"
+    assert config.vocabulary.joint is True
+
+
+def test_words_need_no_quotes_and_empty_text_is_text() -> None:
+    config = load_config("demo", ["corpus.train=", 'name="my model"'.replace(" ", "-")])
+
+    assert (config.corpus.train, config.name) == ("", "my-model")
+
+
+def test_a_directory_counts_from_the_file_that_names_it_and_from_here_on_the_command_line(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "conf").mkdir()
+    (tmp_path / "conf" / "mine.toml").write_text('[corpus]\ndirectory = "../data"\n', encoding="utf-8")
+    monkeypatch.chdir(tmp_path)
+
+    assert load_config("conf/mine.toml").corpus.directory == str(tmp_path / "data")
+    assert load_config("conf/mine.toml", ["corpus.directory=other"]).corpus.directory == str(tmp_path / "other")
+
+
+def test_a_file_without_a_name_is_called_after_itself(tmp_path: Path) -> None:
+    (tmp_path / "small.toml").write_text("[training]\nseed = 3\n", encoding="utf-8")
+
+    assert load_config(str(tmp_path / "small.toml")).name == "small"
+
+
+@pytest.mark.parametrize(
+    ("setting", "told"),
+    [
+        ("training.learning_rat=1", "training.learning_rat: no such setting; did you mean learning_rate?"),
+        ("trainig.seed=1", "trainig: no such setting; did you mean training?"),
+        ("training.learning_rate=2", "training.learning_rate: Input should be less than or equal to 1, not 2"),
+        ("training.seed=many", "training.seed: Input should be a valid integer"),
+        ("corpus.kind=tape", "corpus.kind: Input should be 'demo', 'files' or 'hub', not 'tape'"),
+        ("name=a/b", "name: String should match pattern"),
+        ("name.first=a", "name is a setting, not a section"),
+        ("training.seed", "--set training.seed: write section.field=value"),
+        ("=1", "--set =1: write section.field=value"),
+    ],
+)
+def test_a_wrong_setting_is_named_with_the_way_out(setting: str, told: str) -> None:
+    with pytest.raises(ConfigError) as raised:
+        load_config("demo", [setting])
+
+    assert told in str(raised.value)
+
+
+def test_all_wrong_settings_are_told_at_once() -> None:
+    with pytest.raises(ConfigError, match=r"demo: 2 wrong setting\(s\)"):
+        load_config("demo", ["training.seed=-1", "model.dropout=1"])
+
+
+def test_an_unknown_preset_gets_the_nearest_one_and_all_of_them() -> None:
+    with pytest.raises(ConfigError, match=r"Did you mean demo\? Presets: .*demo"):
+        load_config("dem")
+
+
+@pytest.mark.parametrize("content", [b"[corpus", b"\xff\xfe", b"corpus = 1\ncorpus = 2\n"])
+def test_a_file_that_is_not_toml_is_named(content: bytes, tmp_path: Path) -> None:
+    path = tmp_path / "bad.toml"
+    path.write_bytes(content)
+
+    with pytest.raises(ConfigError, match=r"bad.toml is not valid TOML"):
+        load_config(str(path))
+
+
+@pytest.mark.parametrize("section", SECTIONS)
+def test_every_setting_has_a_description_and_a_default(section: str) -> None:
+    for name, field in type(Config().section(section)).model_fields.items():
+        assert field.description, name
+        assert not field.is_required(), name
+
+
+@pytest.mark.parametrize(
+    ("setting", "same"),
+    [
+        ("runtime.threads=2", True),
+        ("name=other", True),
+        ("corpus.directory=elsewhere", True),
+        ("training.seed=9", False),
+    ],
+)
+def test_the_digest_is_that_of_what_shapes_the_result(setting: str, same: bool) -> None:
+    assert (config_digest(load_config("demo", [setting])) == config_digest(load_config("demo"))) is same

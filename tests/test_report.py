@@ -1,0 +1,55 @@
+"""`report.json`, as far as it needs no run."""
+
+import json
+from datetime import datetime
+from pathlib import Path
+
+from seq2seq.artifacts import Record
+from seq2seq.report import StepOutcome, build_report, peak_memory_mib, write_report
+
+STARTED = datetime(2026, 11, 22, 9, 41, 7)
+
+
+def record(step: str, **statistics: object) -> Record:
+    return Record(
+        step=step, key="k", digest="d", address="a", files={}, statistics=statistics, provenance={}, seconds=1
+    )
+
+
+def test_figures_come_from_the_records_and_what_a_record_does_not_hold_is_null(tmp_path: Path) -> None:
+    report = build_report(
+        "digest",
+        [StepOutcome("train", "key", True, 0.25, "content")],
+        record("train", steps=10, something_else=1),
+        record("evaluate", bleu=30.5, bleu_interval=[29.0, 32.0]),
+        tmp_path / "model",
+        12.3456,
+    )
+
+    assert report["steps"] == [{"name": "train", "key": "key", "cached": True, "seconds": 0.25, "digest": "content"}]
+    assert (report["training"]["steps"], report["training"]["epochs"]) == (10, None)
+    assert "something_else" not in report["training"]
+    assert (report["scores"]["bleu"], report["scores"]["bleu_interval"]) == (30.5, [29.0, 32.0])
+    assert report["model_dir"] == str(tmp_path / "model")
+    assert report["seconds"] == 12.346
+
+
+def test_a_report_is_filed_under_its_time_and_name_and_two_of_one_second_are_kept_apart(tmp_path: Path) -> None:
+    first = write_report({"run": "erster"}, tmp_path / "runs", "demo", STARTED)
+    second = write_report({"run": "zweiter"}, tmp_path / "runs", "demo", STARTED)
+
+    assert first == tmp_path / "runs" / "2026-11-22T09-41-07-demo" / "report.json"
+    assert second.parent.name == "2026-11-22T09-41-07-demo-2"
+    assert json.loads(first.read_text(encoding="utf-8")) == {"run": "erster"}
+
+
+def test_peak_memory_is_at_least_what_the_interpreter_takes_and_never_falls() -> None:
+    before = peak_memory_mib()
+    block = bytearray(64 * 2**20)
+    after = peak_memory_mib()
+
+    assert before is not None
+    assert after is not None
+    assert 5 < before <= after
+    assert after >= 64
+    del block
