@@ -58,12 +58,15 @@ def identity(settings: CorpusSettings) -> dict[str, Any]:
 def fetch(corpus: CorpusSettings, job: Job) -> dict[str, Any]:
     """Write `train.arrow`, `valid.arrow` and `test.arrow`, those that were asked for.
 
+    A Hub revision that is not pinned is pinned first; the statistics name the commit.
+
     Raises ConfigError, CorpusError and SourceUnavailable.
     """
     from seq2seq.corpora.pairs import write_pairs
 
     if not corpus.split_names():
         raise ConfigError("corpus.train, corpus.valid and corpus.test are all empty: name at least one split.")
+    corpus = pin(corpus)
     splits = _splits(corpus)
     for split, pairs in splits.items():
         write_pairs(job.into / f"{split}.arrow", pairs)

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 COMMIT = re.compile(r"[0-9a-f]{40}")
 ANSWER_SECONDS = 30.0
 PARQUET_COPY = "refs/convert/parquet"
+CONFIGURATION_UNCLEAR = re.compile("Config name is missing|BuilderConfig .* not found")
 REFUSALS = (401, 403, 404, 410)
 
 
@@ -156,11 +157,8 @@ def _reading_errors_explained(settings: CorpusSettings) -> Iterator[None]:
             "with corpus.kind = files."
         ) from error
     except (DatasetsError, ValueError) as error:
-        cause = error.__cause__ or error
-        if isinstance(error, DatasetsError) and isinstance(error.__cause__, _network_errors()):
-            raise error.__cause__ from error
-        hint = " Set corpus.subset to one of them." if "onfig" in str(error) else ""
-        raise CorpusError(f"`datasets` cannot read {name}: {_one_line(cause)}{hint}") from error
+        hint = " Set corpus.subset to one of them." if CONFIGURATION_UNCLEAR.search(str(error)) else ""
+        raise CorpusError(f"`datasets` cannot read {name}: {_one_line(error.__cause__ or error)}{hint}") from error
 
 
 def _network_errors() -> tuple[type[Exception], ...]:

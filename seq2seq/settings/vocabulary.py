@@ -17,5 +17,7 @@ class VocabularySettings(Section):
         le=500_000,
         description="Largest number of tokens of each side (both together when joint).",
     )
-    min_frequency: int = Field(2, ge=1, description="Rarer words (bpe: rarer merges) get no token of their own.")
+    min_frequency: int = Field(
+        2, ge=1, description="Rarer words (bpe: merges) get no token of their own; not for unigram."
+    )
     joint: bool = Field(False, description="One vocabulary for source and target.")

@@ -1,7 +1,8 @@
 """A Hub on the loopback interface, as far as `datasets` asks: `python hub_server.py FOLDER`.
 
 FOLDER/OWNER/NAME/... holds the files of each dataset; every dataset has one commit, called main. The first line
-printed is the port. A dataset called `unavailable` answers 503, one called `gated` 403.
+printed is the port. A dataset called `unavailable` answers 503, `gated` and `forbidden` 403, and the files of `torn`
+cannot be had.
 """
 
 import hashlib
@@ -47,6 +48,8 @@ class Hub(BaseHTTPRequestHandler):
             self._answer(503)
         elif dataset.name == "gated":
             self._answer(403, {"X-Error-Code": "GatedRepo"})
+        elif dataset.name == "forbidden":
+            self._answer(403)
         elif not dataset.is_dir():
             self._answer(404, {"X-Error-Code": "RepoNotFound"})
         elif revision not in ("main", commit_of(dataset)):
@@ -63,6 +66,9 @@ class Hub(BaseHTTPRequestHandler):
             self._answer(404, commit | {"X-Error-Code": "EntryNotFound"})
             return
         content = (dataset / file).read_bytes()
+        if dataset.name == "torn" and self.command == "GET":
+            self._answer(503)
+            return
         self._answer(200, commit | {"ETag": f'"{hashlib.sha256(content).hexdigest()}"'}, content)
 
     def _api(self, name: str, kind: str | None, revision: str | None, below: str | None) -> None:

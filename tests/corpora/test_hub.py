@@ -49,7 +49,7 @@ configs:
 
 def lay_out(hub: Path) -> None:
     """Write the datasets that the tests ask for."""
-    for name in ("flat", "nested", "script", "configured", "broken", "unavailable", "gated"):
+    for name in ("flat", "nested", "script", "configured", "broken", "unavailable", "gated", "forbidden", "torn"):
         (hub / "acme" / name).mkdir(parents=True)
     for split in SPLITS:
         columns = {"en": [f"{split} one", None], "id": [1, 2], "de": [f"{split} eins", "zwei"]}
@@ -60,6 +60,7 @@ def lay_out(hub: Path) -> None:
     (hub / "acme/configured/README.md").write_text(CONFIGURATIONS, encoding="utf-8")
     for name in ("first", "second"):
         (hub / f"acme/configured/{name}.jsonl").write_text(f'{{"de": "{name}", "en": "{name}"}}\n', encoding="utf-8")
+    (hub / "acme/torn/train.jsonl").write_text('{"de": "eins", "en": "one"}\n', encoding="utf-8")
     (hub / "acme/broken/train.jsonl").write_text('{"de": "eins"\n', encoding="utf-8")
 
 
@@ -119,7 +120,9 @@ ASKED: dict[str, dict[str, str]] = {
     "no such revision": {"dataset": "acme/flat", "revision": "v9"},
     "script": {"dataset": "acme/script"},
     "unavailable": {"dataset": "acme/unavailable"},
+    "torn": {"dataset": "acme/torn", **TRAIN_ONLY},
     "gated": {"dataset": "acme/gated"},
+    "forbidden": {"dataset": "acme/forbidden"},
     "no such split": {"dataset": "acme/flat", "train": "trian"},
     "no such column": {"dataset": "acme/flat", "source_column": "deutsch"},
     "no such language": {"dataset": "acme/nested", "target_language": "fr"},
@@ -163,6 +166,8 @@ def test_the_commit_is_pinned_and_recorded(answers: dict[str, dict[str, Any]]) -
         ("no such revision", "CorpusError", ["acme/flat has no revision v9", "corpus.revision"]),
         ("script", "CorpusError", ["acme/script is a dataset script", "refs/convert/parquet", "corpus.kind = files"]),
         ("unavailable", "SourceUnavailable", ["did not answer for acme/unavailable", "503"]),
+        ("torn", "SourceUnavailable", ["did not answer for acme/torn", "503"]),
+        ("forbidden", "CorpusError", ["does not hand out acme/forbidden", "403"]),
         ("gated", "CorpusError", ["acme/gated is gated", "ask for access", "log in"]),
         ("no such split", "CorpusError", ["no split trian", "train, validation, test", "corpus.train"]),
         ("no such column", "CorpusError", ["split train", "no column deutsch", "en, id, de", "corpus.source_column"]),
