@@ -6,6 +6,7 @@ import signal
 import sys
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
+from types import FrameType
 from typing import Any
 
 ENVIRONMENT = {
@@ -21,12 +22,16 @@ def prefect_in_the_background(verbose: bool = False) -> Iterator[None]:
     """Show the lines meant for people; leave Prefect's own log to its server, unless `verbose`."""
     import prefect.main  # noqa: F401  # sets Prefect's own handlers up, which are then replaced
     from prefect.client.orchestration import get_client
+    from prefect.settings import get_current_settings
 
     if not verbose:
         _replace_console_handlers()
+    if get_current_settings().api.url is None:
+        print("starting a temporary Prefect server (PREFECT_API_URL names a lasting one)", file=sys.stderr)
     with _interrupts_held_back():
-        get_client(sync_client=True)  # starts a temporary server where no other is configured
-    yield
+        get_client(sync_client=True)
+    with _termination_as_exit():
+        yield
 
 
 class _Lines(logging.Handler):
@@ -56,6 +61,20 @@ def _interrupts_held_back() -> Iterator[None]:
         yield
     finally:
         signal.pthread_sigmask(signal.SIG_SETMASK, before)
+
+
+@contextmanager
+def _termination_as_exit() -> Iterator[None]:
+    """Leave in good order on SIGTERM: by itself it would end the process and leave the server behind."""
+
+    def leave(number: int, frame: FrameType | None) -> None:
+        sys.exit(128 + number)
+
+    before = signal.signal(signal.SIGTERM, leave)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, before)
 
 
 def summary(report: Mapping[str, Any], examples: Iterable[Mapping[str, str]]) -> str:

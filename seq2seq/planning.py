@@ -12,6 +12,7 @@ from seq2seq.pipeline import STEPS, Step, ingredients
 from seq2seq.settings.corpus import CorpusSettings
 
 SHOWN_CHANGES = 3
+NOT_DONE = "not done yet"
 
 
 @dataclass(frozen=True)
@@ -65,7 +66,7 @@ def why_new(step: Step, provenance: Mapping[str, Any], workspace: Workspace) -> 
     """What is different from the most similar time that this step was done in the workspace."""
     others = [list(_changes(record.provenance, provenance)) for record in workspace.records(step.name)]
     if not others:
-        return "not done yet"
+        return NOT_DONE
     changes = min(others, key=len)
     more = f" and {len(changes) - SHOWN_CHANGES} more" if len(changes) > SHOWN_CHANGES else ""
     return ", ".join(changes[:SHOWN_CHANGES]) + more

@@ -1,6 +1,7 @@
 """Tasks `fetch` and `clean`."""
 
 from prefect import task
+from prefect.cache_policies import NO_CACHE
 
 from seq2seq.artifacts import Record
 from seq2seq.corpora import fetching
@@ -16,7 +17,7 @@ def fetch(corpus: CorpusSettings) -> Record:
     return _fetch(_pin(corpus) if corpus.kind == "hub" else corpus)
 
 
-@task(name="pin", **RETRY_RULE)
+@task(name="pin", cache_policy=NO_CACHE, **RETRY_RULE)
 def _pin(corpus: CorpusSettings) -> CorpusSettings:
     """Ask the Hub which commit the revision means today."""
     return fetching.pin(corpus)

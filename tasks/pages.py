@@ -37,7 +37,9 @@ def vocabulary_page(statistics: Mapping[str, Any]) -> str:
 
 def training_page(statistics: Mapping[str, Any], curves: str) -> str:
     """Figures of a training and its curves (an SVG image)."""
-    figures = [(name, value) for name, value in statistics.items() if isinstance(value, int | float | str)]
+    figures = [
+        (name.replace("_", " "), value) for name, value in statistics.items() if isinstance(value, int | float | str)
+    ]
     return f"# Training\n\n{image('Loss and validation BLEU', curves)}\n\n{table(['figure', 'value'], figures)}\n"
 
 
@@ -79,7 +81,9 @@ def cell(value: Any) -> str:
     if isinstance(value, bool) or not isinstance(value, int | float):
         text = " ".join(str(value).split()).replace("\\", "\\\\")
         return text.replace("|", "\\|").replace("<", "&lt;")
-    return f"{value:,}" if isinstance(value, int) else f"{value:,.4g}"
+    if isinstance(value, float) and abs(value) < 1000:
+        return f"{value:.4g}"
+    return f"{value:,.0f}"
 
 
 def image(title: str, svg: str) -> str:

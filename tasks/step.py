@@ -13,8 +13,9 @@ A step of `seq2seq.pipeline` becomes a Prefect task whose result file *is* the i
 """
 
 import functools
+import inspect
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass, field
@@ -29,7 +30,7 @@ from seq2seq import pipeline
 from seq2seq.artifacts import Record, Workspace, digest_of
 from seq2seq.config import Config
 from seq2seq.errors import SourceUnavailable
-from seq2seq.planning import look_up
+from seq2seq.planning import NOT_DONE, look_up
 from seq2seq.report import StepOutcome
 from seq2seq.settings.section import Section
 from tasks.locks import FileLocks
@@ -143,7 +144,8 @@ class Work:
         self.why = ""
 
     def __call__(self, **callbacks: Any) -> Record:
-        self.why = look_up(self.step, self.provenance, self.run.workspace)[1]
+        why = look_up(self.step, self.provenance, self.run.workspace)[1]
+        self.why = "" if why == NOT_DONE else why
         record = pipeline.perform(
             self.step,
             self.sections,
@@ -160,21 +162,20 @@ class Work:
 def cached_step(
     step: str | pipeline.Step, identify: Callable[[Any], Mapping[str, Any]] | None = None
 ) -> Callable[[Callable[Concatenate[Work, P], Record]], Callable[P, Record]]:
-    """Make a step (of the pipeline, by name, or another) a function of its sections and input records.
+    """Make a step (of the pipeline, by name, or another) a function of its sections and input records, in that order.
 
-    Their order is that of `pipeline.Step`.
-
-    The decorated function is the body of the Prefect task: it gets a `Work` to call in front of those
-    arguments, and runs only on a miss. `identify` gives the identity of an outside source from the
-    section, where there is one.
+    The decorated function is the body of the Prefect task: it gets a `Work` to call in front of those arguments,
+    and runs only on a miss. `identify` gives, from the section, the identity of what lies outside the workspace.
     """
 
     def decorate(function: Callable[Concatenate[Work, P], Record]) -> Callable[P, Record]:
         name = step if isinstance(step, str) else step.name
         task = Task(function, name=name, persist_result=True, cache_result_in_memory=False, **RETRY_RULE)
+        signature = inspect.signature(function)
 
         @functools.wraps(function)
-        def call(*arguments: P.args, **named: P.kwargs) -> Record:
+        def call(*positional: P.args, **named: P.kwargs) -> Record:
+            _, *arguments = signature.bind(None, *positional, **named).args
             source = identify(arguments[0]) if identify else None
             return _run(task, pipeline.STEPS[step] if isinstance(step, str) else step, arguments, source)
 
@@ -184,7 +185,7 @@ def cached_step(
 
 
 def _run(
-    task: Task[Any, Any], step: pipeline.Step, arguments: tuple[Any, ...], source: Mapping[str, Any] | None
+    task: Task[Any, Any], step: pipeline.Step, arguments: Sequence[Any], source: Mapping[str, Any] | None
 ) -> Record:
     started = time.perf_counter()
     sections = dict(zip(step.sections, arguments, strict=False))

@@ -18,8 +18,9 @@ def test_any_text_stays_in_its_cell(rows: list[list[str]]) -> None:
 
 
 def test_numbers_are_readable_and_markup_is_text() -> None:
-    assert [cell(value) for value in (12000, 0.123456, True, "<b> a|b\n c")] == [
+    assert [cell(value) for value in (12000, 23456.7, 0.123456, True, "<b> a|b\n c")] == [
         "12,000",
+        "23,457",
         "0.1235",
         "True",
         "&lt;b> a\\|b c",

@@ -1,0 +1,129 @@
+"""Cached steps inside real flow runs: retries, records, and what a failed run leaves."""
+
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+import pytest
+from prefect import flow
+
+from seq2seq.artifacts import Record, Workspace
+from seq2seq.config import Config
+from seq2seq.errors import CorpusError, SourceUnavailable
+from seq2seq.pipeline import Job, Step
+from seq2seq.settings.section import Section
+from tasks import step as step_module
+from tasks.step import PipelineRun, Work, cached_step, pipeline_run
+
+pytestmark = pytest.mark.usefixtures("prefect_server")
+
+
+class EchoSettings(Section):
+    """What the step writes."""
+
+    text: str = "hello"
+
+
+class Echo:
+    """A step that writes its text, after raising the errors it was given."""
+
+    def __init__(self) -> None:
+        self.errors: list[Exception] = []
+        self.attempts = 0
+
+    def work(self, echo: EchoSettings, job: Job) -> dict[str, Any]:
+        self.attempts += 1
+        if self.errors:
+            raise self.errors.pop(0)
+        (job.into / "echo.txt").write_text(echo.text, encoding="utf-8")
+        return {}
+
+
+@pytest.fixture
+def echo(monkeypatch: pytest.MonkeyPatch) -> Echo:
+    made = Echo()
+    module = ModuleType("echo_step")
+    vars(module)["work"] = made.work
+    monkeypatch.setitem(sys.modules, "echo_step", module)
+    monkeypatch.setitem(step_module.RETRY_RULE, "retry_delay_seconds", 0)
+    return made
+
+
+@pytest.fixture
+def run(echo: Echo, tmp_path: Path) -> Callable[..., PipelineRun]:
+    """Runs a flow of that one step; gives what became of it."""
+
+    @cached_step(Step("echo", "echo_step:work", ("echo",), {}, ()))
+    def task(work: Work, echo: EchoSettings) -> Record:
+        return work()
+
+    @flow
+    def one_step(text: str) -> None:
+        with pipeline_run(Workspace(tmp_path), Config()) as run:
+            runs.append(run)
+            task(EchoSettings(text=text))
+
+    runs: list[PipelineRun] = []
+
+    def go(text: str = "hello") -> PipelineRun:
+        one_step(text)
+        return runs[-1]
+
+    return go
+
+
+def test_an_unavailable_source_is_tried_again(echo: Echo, run: Callable[..., PipelineRun]) -> None:
+    echo.errors = [SourceUnavailable("503"), SourceUnavailable("503")]
+
+    (outcome,) = run().outcomes
+
+    assert echo.attempts == 3
+    assert not outcome.cached
+
+
+def test_a_source_that_stays_unavailable_is_given_up(echo: Echo, run: Callable[..., PipelineRun]) -> None:
+    echo.errors = [SourceUnavailable("503")] * 9
+
+    with pytest.raises(SourceUnavailable):
+        run()
+
+    assert echo.attempts == 1 + step_module.RETRY_RULE["retries"]
+
+
+def test_what_the_user_did_is_not_tried_again_and_leaves_no_record(
+    echo: Echo, run: Callable[..., PipelineRun], tmp_path: Path
+) -> None:
+    echo.errors = [CorpusError("the file is empty")]
+
+    with pytest.raises(CorpusError, match="the file is empty"):
+        run()
+
+    assert echo.attempts == 1
+    assert [path for path in (tmp_path / "index").rglob("*") if path.is_file()] == []
+    assert list((tmp_path / "artifacts").rglob("*")) == [tmp_path / "artifacts" / "echo"]
+
+
+def test_the_record_lies_in_the_index_under_its_key(run: Callable[..., PipelineRun], tmp_path: Path) -> None:
+    made = run().records["echo"]
+
+    assert (tmp_path / "index" / "echo" / f"{made.key}.json").is_file()
+    assert Workspace(tmp_path).find("echo", made.key) == made
+
+
+def test_a_step_is_done_once_for_each_content(echo: Echo, run: Callable[..., PipelineRun]) -> None:
+    cached = [outcome.cached for text in ("a", "b", "a", "b") for outcome in run(text).outcomes]
+
+    assert cached == [False, False, True, True]
+    assert echo.attempts == 2
+
+
+def test_a_record_that_cannot_be_read_is_made_again(
+    echo: Echo, run: Callable[..., PipelineRun], tmp_path: Path
+) -> None:
+    key = run().records["echo"].key
+    (tmp_path / "index" / "echo" / f"{key}.json").write_text("{", encoding="utf-8")
+
+    assert [outcome.cached for outcome in run().outcomes] == [False]
+    assert Workspace(tmp_path).find("echo", key) is not None
