@@ -23,7 +23,7 @@ from seq2seq.settings.tokenization import TokenizationSettings
 BOUNDARY = "▁"
 
 # Letters, their marks, digits and the two joiners that hold words of Indic and Arabic scripts together.
-WORD_CHARACTER = r"[\p{L}\p{M}\p{N}\u200c\u200d]".replace(r"\u200c\u200d", "\u200c\u200d")
+WORD_CHARACTER = "[\\p{L}\\p{M}\\p{N}\u200c\u200d]"
 INNER_MARK = "['\u2019\u2010\u2011-]"
 PIECE = f"{BOUNDARY}?(?:{WORD_CHARACTER}+(?:{INNER_MARK}{WORD_CHARACTER}+)*|.)"
 
