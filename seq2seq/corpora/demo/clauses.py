@@ -58,11 +58,12 @@ class ClauseSampler(PhraseSampler):
             return lexicon.o_clock(self.one(lexicon.NUMERALS))
         return self.one(_times(tense, only=self.chance(0.5)))
 
-    def weather(self, tense: Tense) -> Clause:
-        """It rains, or the weather is cold."""
+    def weather(self, tense: Tense, fine: bool = True) -> Clause:
+        """It rains, or the weather is cold. fine: it can be good as well."""
         if self.chance(0.5):
-            return Clause(NounPhrase(lexicon.IT), self.one(lexicon.WEATHER_VERBS), (), tense)
-        return Clause(NounPhrase(lexicon.WEATHER), self.one(_WEATHER_ADJECTIVES), (), tense)
+            return Clause(NounPhrase(lexicon.IT), self.one(lexicon.WEATHER_VERBS), tense=tense)
+        adjectives = [adjective for adjective in _WEATHER_ADJECTIVES if fine or adjective.tone <= 0]
+        return Clause(NounPhrase(lexicon.WEATHER), self.one(adjectives), tense=tense)
 
     def denied(self, clause: Clause, probability: float = 1) -> Clause:
         """The negated clause, this often; with `every`, negation would be ambiguous in both languages."""

@@ -107,9 +107,9 @@ NOUNS: dict[str, Noun] = {
         *_nouns("machine", _MACHINES, "컴퓨터 computer", "텔레비전 television", "카메라 camera", "라디오 radio"),
         *_nouns("light", None, "불 light"),
         *_nouns("instrument", _MACHINES, "피아노 piano", "기타 guitar"),
-        *_nouns("vehicle", _MACHINES, "자동차 car", "자전거 bicycle", "버스 bus", "택시 taxi", "비행기 plane",
-                "기차 train"),
-        *_nouns("vehicle", None, "지하철 subway", "배 ship"),
+        *_nouns("vehicle", _MACHINES, "자동차 car", "자전거 bicycle"),
+        *_nouns("transport", _MACHINES, "버스 bus", "택시 taxi", "비행기 plane", "기차 train"),
+        *_nouns("transport", None, "지하철 subway", "배 ship"),
         *_nouns("opening", None, "문 door", "창문 window"),
         *_nouns("building", None, "다리 bridge", "건물 building"),
         *_nouns("field", None, "한국어 Korean", "영어 English", "수학 mathematics", "역사 history", "과학 science",
@@ -176,8 +176,8 @@ ADJECTIVES: dict[str, Adjective] = {
                   attributive=False),
         Adjective("귀엽다", "cute", "ㅂ", describes="animal 아이 인형", scale="charm", tone=1),
         Adjective("무섭다", "scary", "ㅂ", describes="곰 호랑이 늑대 영화 이야기", scale="charm", tone=-1),
-        Adjective("느리다", "slow", describes="vehicle 소 돼지 컴퓨터", scale="speed", tone=-1),
-        Adjective("빠르다", "fast", "르", describes="vehicle 말 토끼 여우 개 컴퓨터", scale="speed", tone=1),
+        Adjective("느리다", "slow", describes="vehicle transport 소 돼지 컴퓨터", scale="speed", tone=-1),
+        Adjective("빠르다", "fast", "르", describes="vehicle transport 말 토끼 여우 개 컴퓨터", scale="speed", tone=1),
         Adjective("예쁘다", "pretty", describes="clothes 가방 컵 모자 접시 인형 꽃 그림",
                   scale="looks", tone=1),
         Adjective("비싸다", "expensive", describes=f"{_GOODS} dish drink instrument", scale="price", tone=-1),
@@ -187,8 +187,8 @@ ADJECTIVES: dict[str, Adjective] = {
         Adjective("가볍다", "light", "ㅂ", describes="가방 우산 의자 상자 카메라 컴퓨터 자전거 코트",
                   scale="weight", tone=1),
         Adjective("새", "new", describes=f"{_GOODS} instrument building", scale="age", predicative=False),
-        Adjective("오래된", "old", describes="책 사진 시계 가방 지갑 나무 vehicle building furniture instrument", scale="age",
-                  predicative=False),
+        Adjective("오래된", "old", describes="책 사진 시계 가방 지갑 나무 vehicle transport building furniture",
+                  scale="age", predicative=False),
         Adjective("빨갛다", "red", "ㅎ", describes="clothes 가방 우산 컵 공 모자 꽃 자동차 자전거",
                   scale="colour"),
         Adjective("파랗다", "blue", "ㅎ", describes="clothes 가방 우산 컵 공 모자 자동차 자전거",
@@ -279,9 +279,9 @@ VERBS: dict[str, Verb] = {
         Verb("날다", "fly", subjects="새 오리 비행기", may={MANNER: "빨리 천천히"}),
         Verb("산책하다", "take a walk", may={PLACE: "outdoors", COMPANION: "person", MANNER: "혼자"}),
         Verb("가다", "go", needs={GOAL: "site room outdoors nature water city"},
-             may={VEHICLE: "vehicle", MANNER: "빨리 혼자 일찍", COMPANION: "person"}),
+             may={VEHICLE: "vehicle transport", MANNER: "빨리 혼자 일찍", COMPANION: "person"}),
         Verb("오다", "come", needs={GOAL: "site room city 공원 마을"},
-             may={VEHICLE: "vehicle", MANNER: "혼자 일찍 늦게"}),
+             may={VEHICLE: "vehicle transport", MANNER: "혼자 일찍 늦게"}),
         Verb("돌아오다", "come back", needs={SOURCE: "site city 도서관 공원 산 바다"},
              may={VEHICLE: "기차 버스 비행기 지하철", MANNER: "일찍 늦게 혼자"}),
         Verb("도착하다", "arrive", needs={GOAL: "site 도서관"},
@@ -363,7 +363,7 @@ VERBS: dict[str, Verb] = {
         Verb("끄다", "turn off", needs={OBJECT: "불 컴퓨터 텔레비전 라디오"}, aspect=_EVENT),
         Verb("고치다", "repair", needs={OBJECT: "machine 시계 자동차 자전거 의자 문"},
              may={MANNER: "빨리 천천히 혼자", PLACE: "집 공장"}),
-        Verb("타다", "ride", needs={OBJECT: "자전거 말"}, may={PLACE: "outdoors", MANNER: "잘 빨리 천천히"}),
+        Verb("타다", "ride", needs={OBJECT: "자전거 말 버스 지하철"}, may={MANNER: "혼자"}),
         Verb("운전하다", "drive", needs={OBJECT: "자동차 버스 택시"}, may={MANNER: "빨리 천천히 잘"}),
         Verb("그리다", "draw", needs={OBJECT: "그림 지도 꽃 나무 water 산 animal"},
              may={TOOL: "pen", PLACE: "공원 교실 정원", MANNER: "잘 천천히"}),
@@ -467,7 +467,7 @@ YOUNG = "아이 소년 소녀 남동생 여동생 아들 딸 name animal"
 GROWN = (
     "의사 간호사 가수 배우 화가 기자 작가 요리사 경찰관 소방관 농부 변호사 과학자 군인 남자 여자 형 누나 삼촌 이모 name"
 )
-OWNED = "자동차 자전거 카메라 컴퓨터 고양이 개 money 우산 표 피아노"
+OWNED = "자동차 자전거 코트 원피스 컴퓨터 고양이 개 money 우산 표 피아노"
 
 
 def o_clock(numeral: Numeral) -> Adverb:

@@ -13,11 +13,16 @@ T = TypeVar("T")
 
 ADJECTIVES = tuple(lexicon.ADJECTIVES.values())
 _ATTRIBUTES: dict[Noun, tuple[Adjective, ...]] = {
-    noun: tuple(a for a in ADJECTIVES if a.attributive and noun in lexicon.select(a.describes))
+    noun: tuple(
+        adjective
+        for adjective in ADJECTIVES
+        if adjective.attributive and noun in lexicon.select(adjective.describes)
+        for _ in range(1 if adjective.predicative else 2)  # what is drawn nowhere else is drawn more often here
+    )
     for noun in lexicon.NOUNS.values()
 }
 _BARE = ("field", "city", "weather", "audio", "money")
-_PUBLIC = ("person", "dish", "drink", "site", "outdoors", "nature", "water", "light")
+_PUBLIC = ("person", "dish", "drink", "site", "outdoors", "nature", "water", "light", "video", "transport")
 _COMMON_COUNTERS = ("명", "마리", "개", "대")
 _SEVERAL = ("person", "animal")
 

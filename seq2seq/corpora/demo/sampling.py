@@ -20,6 +20,7 @@ from seq2seq.corpora.demo.clauses import (
     VERBS,
     ClauseSampler,
     in_tense,
+    is_sensible,
     is_universal,
     lasting,
     people,
@@ -44,13 +45,14 @@ _QUALITIES: dict[Noun, tuple[Adjective, ...]] = {
     noun: tuple(a for a in PREDICATIVE if noun in lexicon.select(a.describes)) for noun in lexicon.NOUNS.values()
 }
 _LASTING_QUALITIES = tuple(a for a in PREDICATIVE if not a.feeling)
-_GRADUAL_QUALITIES = tuple(a for a in _LASTING_QUALITIES if a.scale != "colour")
+_GRADUAL_QUALITIES = tuple(a for a in _LASTING_QUALITIES if a.scale not in ("colour", "health"))
 _HUMAN_QUALITIES = tuple(a for a in _LASTING_QUALITIES if "person" in a.describes.split())
 _CHARACTER = ("kindness", "wit", "effort", "courage", "honesty", "strength")
 _OBSTACLES = tuple(lexicon.ADJECTIVES[adjective] for adjective in ("바쁘다", "아프다", "피곤하다"))
 _ERRANDS = tuple(verb for verb in ACTIONS if Role.OBJECT in verb.needs and Role.PLACE in verb.may)
 _HANDLING = tuple(verb for verb in TRANSITIVE if "city" not in verb.needs[Role.OBJECT])
 _ASKED_ABOUT_PEOPLE = (Role.OBJECT, Role.RECIPIENT, Role.PARTNER)
+_GO, _COME = lexicon.VERBS["가다"], lexicon.VERBS["오다"]
 _YOU = NounPhrase(lexicon.YOU)
 
 
@@ -150,8 +152,7 @@ class Sampler(ClauseSampler):
 
     def _where(self) -> Clause:
         if self.chance(0.5):
-            verbs = [verb for verb in PERSONAL if Role.GOAL in verb.needs and Role.GOAL not in verb.prepositions]
-            return with_part(self.clause(verbs, self._asked_about()), Role.GOAL, lexicon.WHERE_TO)
+            return with_part(self.clause((_GO,), self._asked_about()), Role.GOAL, lexicon.WHERE_TO)
         verbs = [verb for verb in PERSONAL if Role.PLACE in {**verb.may, **verb.needs}]
         return with_part(self.clause(verbs, self._asked_about()), Role.PLACE, lexicon.WHERE_AT)
 
@@ -221,11 +222,15 @@ class Sampler(ClauseSampler):
         return Sentence(with_part(self.weather(tense), Role.TIME, time))
 
     def _identity(self) -> Sentence:
+        """She is a doctor; he was not a lazy cook."""
+        return Sentence(self.denied(self.until(self._identified), 0.3))
+
+    def _identified(self) -> Clause | None:
         noun = self.one(lexicon.select(lexicon.VERBS["되다"].needs[Role.COMPLEMENT]))
         adjective = self.attribute(noun, _CHARACTER) if self.chance(0.4) else None
         complement = (Role.COMPLEMENT, NounPhrase(noun, adjective=adjective))
         clause = Clause(self.known_someone(), lexicon.BE, (complement,), self.present_or_past())
-        return Sentence(self.denied(clause, 0.3))
+        return clause if is_sensible(clause) else None
 
     def _age(self) -> Sentence:
         """Children and animals are younger than those who have a profession."""
@@ -320,13 +325,20 @@ class Sampler(ClauseSampler):
 
     def _two_people(self) -> Sentence:
         """One does this, another does that; or one does what another does not."""
+        return self.until(self._side_by_side if self.chance(0.6) else self._contrasted)
+
+    def _side_by_side(self) -> Sentence:
         one, other = self.random.sample(lexicon.select("name"), 2)
         first = self.clause(ACTIONS, NounPhrase(one))
-        assert isinstance(first.predicate, Verb)
-        if self.chance(0.6):
-            return Sentence(first, link=Link.AND, other=self._alike(first, NounPhrase(other)))
-        second = replace(self.clause((first.predicate,), NounPhrase(other)), tense=first.tense)
-        return Sentence(first, link=Link.BUT, other=self.denied(second))
+        return Sentence(first, link=Link.AND, other=self._alike(first, NounPhrase(other)))
+
+    def _contrasted(self) -> Sentence | None:
+        one, other = self.random.sample(lexicon.select("name"), 2)
+        verb = self.one(ACTIONS)
+        first, second = self.clause((verb,), NounPhrase(one)), self.clause((verb,), NounPhrase(other))
+        if is_universal(second) or (first.parts and first.parts == second.parts):
+            return None
+        return Sentence(first, link=Link.BUT, other=replace(second, tense=first.tense, negated=True))
 
     def _two_qualities(self) -> Sentence:
         """One noun, two adjectives; `but` joins what is welcome and what is not."""
@@ -345,10 +357,10 @@ class Sampler(ClauseSampler):
 
     def _because_of_the_weather(self) -> Sentence | None:
         tense = self.present_or_past()
-        return self._not_done(self.clause(OUTDOORS), self.weather(tense))
+        return self._not_done(self.clause(OUTDOORS), self.weather(tense, fine=False))
 
     def _because_of_an_obstacle(self) -> Sentence | None:
-        someone: NounPhrase | Pair = self.until(self._referred_to)
+        someone = self._referred_to()
         obstacle = Clause(someone, self.one(_OBSTACLES), tense=self.present_or_past())
         return self._not_done(self.clause(ACTIONS, someone), obstacle)
 
@@ -357,11 +369,12 @@ class Sampler(ClauseSampler):
         denied = replace(main, tense=reason.tense, mode=mode, negated=True)
         return None if is_universal(main) else Sentence(denied, link=Link.BECAUSE, other=reason)
 
-    def _referred_to(self) -> NounPhrase | Pair | None:
+    def _referred_to(self) -> NounPhrase | Pair:
         """Somebody whom an English pronoun can take up without knowing more than Korean says."""
-        someone = self.someone()
-        is_known = isinstance(someone, Pair) or someone.plural or someone.noun.pronoun
-        return someone if is_known else None
+        while True:
+            someone = self.someone()
+            if isinstance(someone, Pair) or someone.plural or someone.noun.pronoun:
+                return someone
 
     def _circumstance(self) -> Sentence:
         draw = self.one((self._while_it_happened, self._when_it_happens, self._if_it_happens, self._if_then_please))
@@ -398,7 +411,7 @@ class Sampler(ClauseSampler):
 
     def _purpose(self) -> Sentence:
         """They go to where the thing is done, to do it."""
-        verb, going = self.one(_ERRANDS), self.one((lexicon.VERBS["가다"], lexicon.VERBS["오다"]))
+        verb, going = self.one(_ERRANDS), self.one((_GO, _COME))
         places = lexicon.select(verb.may[Role.PLACE])
         goals = [noun for noun in lexicon.select(going.needs[Role.GOAL]) if noun in places]
         if not goals:
@@ -425,7 +438,7 @@ class Sampler(ClauseSampler):
 
 def _role_of_a_person(verb: Verb) -> Role | None:
     """The role in which the verb needs somebody."""
-    return next((role for role in _ASKED_ABOUT_PEOPLE if verb.needs.get(role, "").startswith("person")), None)
+    return next((role for role in _ASKED_ABOUT_PEOPLE if verb.needs.get(role, "").startswith(("person", "kin"))), None)
 
 
 def _takes(verb: Verb, noun: Noun) -> bool:
