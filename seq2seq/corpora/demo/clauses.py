@@ -41,7 +41,7 @@ class ClauseSampler(PhraseSampler):
         role = self.one(tuple(verb.may))
         addition = (role, self._phrase_for(verb, role, verb.may[role]))
         wider = replace(clause, parts=(*clause.parts, addition))
-        return self.timed(wider) if is_sensible(wider) else clause
+        return self.timed(wider) if if_sensible(wider) else clause
 
     def timed(self, clause: Clause, probability: float = 0.5) -> Clause:
         """The clause with a time, this often, if its verb goes with one."""
@@ -87,8 +87,7 @@ class ClauseSampler(PhraseSampler):
 
     def _sensible(self, verb: Verb, subject: NounPhrase | Pair) -> Clause | None:
         parts = tuple((role, self._phrase_for(verb, role, selection)) for role, selection in verb.needs.items())
-        clause = Clause(subject, verb, parts, self.one(plain_tenses(verb)))
-        return clause if is_sensible(clause) else None
+        return if_sensible(Clause(subject, verb, parts, self.one(plain_tenses(verb))))
 
     def _subject_of(self, verb: Verb) -> NounPhrase | Pair:
         nouns = lexicon.select(verb.subjects)
@@ -130,10 +129,11 @@ def with_part(clause: Clause, role: Role, phrase: Phrase) -> Clause:
     return replace(clause, parts=(*(part for part in clause.parts if part[0] is not role), (role, phrase)))
 
 
-def is_sensible(clause: Clause) -> bool:
-    """Nobody meets or calls themselves."""
+def if_sensible(clause: Clause) -> Clause | None:
+    """The clause, unless somebody in it would meet, call or be with themselves."""
     others = [person for _, phrase in clause.parts for person in people(phrase)]
-    return len(set(others)) == len(others) and not set(people(clause.subject)) & set(others)
+    is_sensible = len(set(others)) == len(others) and not set(people(clause.subject)) & set(others)
+    return clause if is_sensible else None
 
 
 def is_universal(clause: Clause) -> bool:

@@ -142,7 +142,7 @@ def select(selection: str) -> tuple[Noun, ...]:
     return tuple(noun for noun in NOUNS.values() if noun.kind in names or noun.korean in names)
 
 
-_GOODS = "fruit snack text clothes thing furniture paper pen machine 꽃 자동차 자전거"
+_GOODS = "fruit snack 책 소설 잡지 사전 신문 clothes thing furniture paper pen machine 꽃 자동차 자전거"
 _FOOD = "fruit snack dish"
 _BUILT = "집 학교 병원 호텔 공장 building"
 
@@ -271,7 +271,7 @@ VERBS: dict[str, Verb] = {
         Verb("살다", "live", subjects="person 곰 호랑이 늑대 여우", may={MANNER: "혼자"},
              needs={PLACE: "city 마을 숲"}, dated=False),
         Verb("서두르다", "hurry", "르", aspect=_EVENT),
-        Verb("일어나다", "get up", may={MANNER: "일찍 늦게"}),
+        Verb("일어나다", "get up", needs={MANNER: "일찍 늦게"}),
         Verb("낫다", "recover", "ㅅ", subjects="person animal", deliberate=False, may={MANNER: "빨리 천천히"},
              aspect=_EVENT),
         Verb("이야기하다", "talk", needs={PARTNER: "person"}, may={PLACE: _INDOORS, MANNER: "조용히 크게"}),

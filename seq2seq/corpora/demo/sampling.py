@@ -19,8 +19,8 @@ from seq2seq.corpora.demo.clauses import (
     TRANSITIVE,
     VERBS,
     ClauseSampler,
+    if_sensible,
     in_tense,
-    is_sensible,
     is_universal,
     lasting,
     people,
@@ -49,6 +49,7 @@ _GRADUAL_QUALITIES = tuple(a for a in _LASTING_QUALITIES if a.scale not in ("col
 _HUMAN_QUALITIES = tuple(a for a in _LASTING_QUALITIES if "person" in a.describes.split())
 _CHARACTER = ("kindness", "wit", "effort", "courage", "honesty", "strength")
 _OBSTACLES = tuple(lexicon.ADJECTIVES[adjective] for adjective in ("바쁘다", "아프다", "피곤하다"))
+_HABITS = tuple(verb for verb in lasting(VERBS) if verb.dated)
 _ERRANDS = tuple(verb for verb in ACTIONS if Role.OBJECT in verb.needs and Role.PLACE in verb.may)
 _HANDLING = tuple(verb for verb in TRANSITIVE if "city" not in verb.needs[Role.OBJECT])
 _ASKED_ABOUT_PEOPLE = (Role.OBJECT, Role.RECIPIENT, Role.PARTNER)
@@ -101,7 +102,7 @@ class Sampler(ClauseSampler):
         if self.chance(0.2):
             return Sentence(self.denied(self.timed(clause)))
         verb = clause.predicate
-        is_habit = clause.tense is Tense.PRESENT and isinstance(verb, Verb) and verb.aspect is Aspect.ACTIVITY
+        is_habit = clause.tense is Tense.PRESENT and verb in _HABITS
         if is_habit and self.chance(0.3):
             return Sentence(with_part(clause, Role.FREQUENCY, self.one(lexicon.FREQUENCIES)))
         return Sentence(self.extended(clause))
@@ -164,10 +165,13 @@ class Sampler(ClauseSampler):
         return self.denied(clause, 0.4) if asked is lexicon.WHY else clause
 
     def _which_question(self) -> Sentence:
+        return Sentence(self.until(self._which), Mood.QUESTION)
+
+    def _which(self) -> Clause | None:
         verbs = [verb for verb in _HANDLING if verb.needs[Role.OBJECT] not in ("field", "돈", "kin name")]
         clause = self.clause(verbs, self._asked_about())
         asked = NounPhrase(self.noun_of(clause, Role.OBJECT), asks_which=True)
-        return Sentence(with_part(clause, Role.OBJECT, asked), Mood.QUESTION)
+        return if_sensible(with_part(clause, Role.OBJECT, asked))
 
     def _count_question(self) -> Sentence:
         clause = self._how_many_there_are() if self.chance(0.3) else self.until(self._how_many_of_them)
@@ -182,7 +186,7 @@ class Sampler(ClauseSampler):
         clause = self.clause(_HANDLING, self._asked_about())
         noun = self.noun_of(clause, Role.OBJECT)
         counted = NounPhrase(noun, quantity=Quantity.HOW_MANY)
-        return with_part(clause, Role.OBJECT, counted) if noun.counter else None
+        return if_sensible(with_part(clause, Role.OBJECT, counted)) if noun.counter else None
 
     # Statements about what somebody or something is, has, and where
 
@@ -229,8 +233,7 @@ class Sampler(ClauseSampler):
         noun = self.one(lexicon.select(lexicon.VERBS["되다"].needs[Role.COMPLEMENT]))
         adjective = self.attribute(noun, _CHARACTER) if self.chance(0.4) else None
         complement = (Role.COMPLEMENT, NounPhrase(noun, adjective=adjective))
-        clause = Clause(self.known_someone(), lexicon.BE, (complement,), self.present_or_past())
-        return clause if is_sensible(clause) else None
+        return if_sensible(Clause(self.known_someone(), lexicon.BE, (complement,), self.present_or_past()))
 
     def _age(self) -> Sentence:
         """Children and animals are younger than those who have a profession."""
@@ -281,7 +284,7 @@ class Sampler(ClauseSampler):
             return None
         inner = known.relative.clause
         is_repeated = inner.predicate is clause.predicate or set(people(inner.subject)) & set(people(clause.subject))
-        return None if is_repeated else with_part(clause, Role.OBJECT, known)
+        return None if is_repeated else if_sensible(with_part(clause, Role.OBJECT, known))
 
     def _known_thing(self) -> Clause | None:
         """The book that I bought is interesting."""
@@ -433,7 +436,7 @@ class Sampler(ClauseSampler):
         clause = replace(self.clause(ACTIONS, _YOU), tense=Tense.FUTURE)
         if self.chance(0.5):
             return Sentence(with_part(clause, Role.MANNER, lexicon.ADVERBS["같이"]), Mood.PROPOSAL)
-        return Sentence(self.extended(clause), Mood.PROPOSAL)
+        return Sentence(self.timed(clause), Mood.PROPOSAL)
 
 
 def _role_of_a_person(verb: Verb) -> Role | None:
