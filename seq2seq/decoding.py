@@ -11,9 +11,9 @@ from typing import Protocol, Self, TypeVar
 import torch
 from torch import Tensor
 
-from seq2seq.special_tokens import BOS, EOS, PAD
+from seq2seq.special_tokens import BOS, EOS, PAD, UNK
 
-NEVER_WRITTEN = (PAD, BOS)
+NEVER_WRITTEN = (PAD, UNK, BOS)
 
 
 class Rows(Protocol):

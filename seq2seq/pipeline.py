@@ -86,7 +86,7 @@ STEPS: dict[str, Step] = {
             "seq2seq.vocabulary:learn",
             ("vocabulary",),
             {"tokenize": ("rules", "train")},
-            ("tokenizers",),
+            ("tokenizers", "sentencepiece"),
         ),
         Step(
             "encode",

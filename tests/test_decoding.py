@@ -10,7 +10,7 @@ from torch import Tensor
 
 from seq2seq.beam_search import Hypothesis, beam_search
 from seq2seq.decoding import greedy, longest_translation
-from seq2seq.special_tokens import BOS, EOS, PAD
+from seq2seq.special_tokens import BOS, EOS, PAD, UNK
 
 VOCABULARY = 6
 STATES = 997
@@ -74,7 +74,7 @@ def plain_beam_search(model: TableModel, source: list[int], limit: int, beam_siz
     best = Hypothesis([], -math.inf)
     beams: list[tuple[float, list[int]]] = [(0.0, [])]
     for length in range(1, limit + 2):
-        words = [EOS] if length > limit else [token for token in range(VOCABULARY) if token not in (PAD, BOS)]
+        words = [EOS] if length > limit else [token for token in range(VOCABULARY) if token not in (PAD, UNK, BOS)]
         candidates = [
             (model.log_probability(source, [*tokens, word]), [*tokens, word]) for _, tokens in beams for word in words
         ]
@@ -90,7 +90,7 @@ def plain_beam_search(model: TableModel, source: list[int], limit: int, beam_siz
 @pytest.mark.parametrize("seed", range(5))
 def test_a_wide_beam_finds_the_best_of_all_translations(seed: int, length_penalty: float) -> None:
     model = TableModel(seed)
-    words = [token for token in range(VOCABULARY) if token not in (PAD, BOS, EOS)]
+    words = [token for token in range(VOCABULARY) if token not in (PAD, UNK, BOS, EOS)]
     found = search(model, len(words) ** max(LIMITS), length_penalty)
     for hypothesis, source, limit in zip(found, SOURCES, LIMITS, strict=True):
         everything = (list(text) for length in range(limit + 1) for text in itertools.product(words, repeat=length))
@@ -162,13 +162,13 @@ def test_no_translation_exceeds_its_own_maximal_length(beam_size: int) -> None:
 
 def test_padding_and_the_start_token_are_never_written() -> None:
     model = never_ending(TableModel(2))
-    model.logits_MV[:, [PAD, BOS]] = 9.0
+    model.logits_MV[:, [PAD, UNK, BOS]] = 9.0
     limits = torch.tensor([40] * len(SOURCES))
     written = set(itertools.chain(*greedy(model, *batch(SOURCES), limits)))
     for hypothesis in beam_search(model, *batch(SOURCES), limits, 5, 1.0):
         written.update(hypothesis.tokens)
     assert written
-    assert written.isdisjoint({PAD, BOS, EOS})
+    assert written.isdisjoint({PAD, UNK, BOS, EOS})
 
 
 def test_decoding_leaves_the_logits_of_the_model_as_they_are() -> None:
