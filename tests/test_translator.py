@@ -64,7 +64,7 @@ def test_no_sentences_have_no_translations(translator: Translator) -> None:
 def test_a_very_long_sentence_is_read_to_its_end(translator: Translator) -> None:
     words = ["eins", "zwei", "drei"] * 200
     ends = ["drei", "acht", "vier", "sechs", "und", "!"]
-    found = translator.translate_in_detail([" ".join([*words[:-1], end]) for end in ends], beam_size=1)
+    found = translator.translate_in_detail([" ".join([*words[:-50], *[end] * 50]) for end in ends], beam_size=1)
     assert [translation.source_tokens for translation in found] == [600] * len(ends)
     assert len({translation.text for translation in found}) > 1
 
