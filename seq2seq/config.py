@@ -30,7 +30,7 @@ class Config(Section):
         "translator", pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]*$", description="Name of the model's folder and of its runs."
     )
     corpus: CorpusSettings = Field(default_factory=CorpusSettings, description="Where the sentence pairs come from.")
-    cleaning: CleaningSettings = Field(default_factory=CleaningSettings, description="Which training pairs are dropped.")
+    cleaning: CleaningSettings = Field(default_factory=CleaningSettings, description="Which pairs are dropped.")
     tokenization: TokenizationSettings = Field(
         default_factory=TokenizationSettings, description="How text is normalised and cut."
     )
