@@ -13,9 +13,22 @@ os.environ.setdefault("OMP_NUM_THREADS", "1")
 os.environ.setdefault("DO_NOT_TRACK", "1")
 
 WORDS = {
-    **{"der": "the", "die": "a", "ein": "one", "kleiner": "small", "großer": "big", "Hund": "dog", "Katze": "cat"},
-    **{"Mann": "man", "Frau": "woman", "Kind": "child", "läuft": "runs", "schläft": "sleeps", "isst": "eats"},
-    **{"sieht": "sees", "heute": "today", "dort": "there"},
+    "der": "the",
+    "die": "a",
+    "ein": "one",
+    "kleiner": "small",
+    "großer": "big",
+    "Hund": "dog",
+    "Katze": "cat",
+    "Mann": "man",
+    "Frau": "woman",
+    "Kind": "child",
+    "läuft": "runs",
+    "schläft": "sleeps",
+    "isst": "eats",
+    "sieht": "sees",
+    "heute": "today",
+    "dort": "there",
 }
 SIZES = {"train": 120, "valid": 12, "test": 10, "second_test": 8}
 
