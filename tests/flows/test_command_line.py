@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -77,9 +78,10 @@ def test_two_runs_at_once_do_each_step_once_and_a_third_imports_nothing_heavy(
 def test_ctrl_c_stops_a_training_with_a_checkpoint_and_the_same_command_goes_on(
     start: Start, tiny_project: Path, tmp_path: Path
 ) -> None:
-    arguments = ("train", str(tiny_project / "tiny.toml"), "--workspace", str(tmp_path / "workspace"))
-    long = (*arguments, "--set", "training.max_steps=100000", "--set", "training.patience=100000")
-    process = start(*long)
+    command = ("train", str(tiny_project / "tiny.toml"), "--workspace", str(tmp_path / "workspace"))
+    settings = ("training.max_steps=0", "training.max_epochs=30", "training.patience=1000")
+    arguments = (*command, *(part for setting in settings for part in ("--set", setting)))
+    process = start(*arguments)
     assert process.stderr is not None
     for line in process.stderr:
         if line.startswith("train      step"):
@@ -89,8 +91,17 @@ def test_ctrl_c_stops_a_training_with_a_checkpoint_and_the_same_command_goes_on(
     code, output, errors = finish(process)
 
     assert (code, output) == (130, [])
-    assert "the checkpoint is saved" in errors[-1]
-    assert len(list((tmp_path / "workspace" / "checkpoints").glob("*/*"))) > 0
+    stopped = re.match(r"Training stopped at step ([\d,]+); the checkpoint is saved", errors[-1])
+    assert stopped
+
+    code, output, errors = finish(start(*arguments))
+
+    assert code == 0, errors
+    steps = [
+        int(re.findall(r"[\d,]+", line)[0].replace(",", "")) for line in errors if line.startswith("train      step")
+    ]
+    assert min(steps) > int(stopped[1].replace(",", ""))
+    assert list((tmp_path / "workspace" / "checkpoints").iterdir()) == []
 
 
 def test_what_the_user_can_mend_is_one_message_without_a_traceback_and_exit_code_2(
