@@ -6,9 +6,12 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
+from hypothesis import settings as hypothesis_settings
 
 from seq2seq.config import Config, load_config
 
+hypothesis_settings.register_profile("patient", deadline=None)  # a busy machine is no fault of the code
+hypothesis_settings.load_profile("patient")
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 os.environ.setdefault("DO_NOT_TRACK", "1")
 
