@@ -85,7 +85,7 @@ STEPS: dict[str, Step] = {
             "seq2seq.vocabulary:learn",
             ("vocabulary",),
             {"tokenize": ("rules", "train")},
-            ("tokenizers", "sentencepiece"),
+            ("tokenizers",),
         ),
         Step(
             "encode",

@@ -2,7 +2,7 @@
 
 * word: the pieces that `tokenize` cut, the most frequent ones.
 * bpe: byte-pair encoding within pieces (Sennrich, Haddow and Birch 2016, section 3.2).
-* unigram: a unigram language model over subwords (Kudo 2018, section 3.2), by SentencePiece.
+* unigram: a unigram language model over subwords (Kudo 2018, section 3.2), see `seq2seq.unigram`.
 
 Tokens 0 to 3 are `<pad> <unk> <s> </s>`. They belong to the model and are not registered as special text, so that
 nobody gets them by typing them: the text `<pad>` is three pieces like any other.
@@ -11,12 +11,10 @@ Every character of the training split has a token of its own, hence subwords los
 was never seen becomes `<unk>`: byte tokens in its place would have embeddings that were never trained.
 """
 
-import io
 from collections import Counter
 from collections.abc import Iterable
 from typing import Any
 
-import sentencepiece
 from tokenizers import Tokenizer, decoders, models, pre_tokenizers, trainers
 
 from seq2seq.artifacts import Artifact
@@ -26,6 +24,7 @@ from seq2seq.pipeline import Job
 from seq2seq.settings.vocabulary import VocabularySettings
 from seq2seq.special_tokens import BOS, EOS, PAD, SPECIAL_TOKENS, UNK
 from seq2seq.tokenization import BOUNDARY
+from seq2seq.unigram import learn_unigram
 
 SHOWN_UNKNOWN_WORDS = 10
 
@@ -97,36 +96,9 @@ def _byte_pairs(settings: VocabularySettings, pieces: Counter[str]) -> models.Mo
 
 
 def _unigram(settings: VocabularySettings, pieces: Counter[str]) -> models.Model:
-    """Kudo 2018, section 3.2, learned by SentencePiece.
-
-    The trainer of `tokenizers` never gives equal bytes twice, and looks for candidates where each different word
-    occurs once, so that it misses most whole words.
-    """
     _require_room_for_characters(settings, pieces)
-    learned = io.BytesIO()
-    sentencepiece.SentencePieceTrainer.train(
-        sentence_iterator=(f"{piece}\t{count}" for piece, count in sorted(pieces.items())),
-        input_format="tsv",
-        model_writer=learned,
-        model_type="unigram",
-        vocab_size=settings.size,
-        hard_vocab_limit=False,
-        character_coverage=1.0,
-        # The pieces are cut and normalised already: no rule of its own, and no space put before them.
-        normalization_rule_name="identity",
-        add_dummy_prefix=False,
-        split_by_unicode_script=False,
-        split_by_number=False,
-        pad_id=PAD,
-        unk_id=UNK,
-        bos_id=BOS,
-        eos_id=EOS,
-        num_threads=1,
-        minloglevel=2,
-    )
-    subwords = sentencepiece.SentencePieceProcessor(model_proto=learned.getvalue())
-    scored = [(subwords.id_to_piece(index), subwords.get_score(index)) for index in range(subwords.get_piece_size())]
-    return models.Unigram(scored, UNK, False)
+    special = [(token, 0.0) for token in SPECIAL_TOKENS]
+    return models.Unigram([*special, *learn_unigram(pieces, settings.size - len(SPECIAL_TOKENS))], UNK, False)
 
 
 def _require_room_for_characters(settings: VocabularySettings, pieces: Counter[str]) -> None:
