@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 import time
-from typing import TYPE_CHECKING, Self
+from typing import TYPE_CHECKING, Self, cast
 from uuid import UUID
 
 from prefect.artifacts import create_progress_artifact, update_progress_artifact
@@ -66,7 +66,8 @@ class TrainingDisplay(Bar):
 
     def __enter__(self) -> Self:
         with said_only("progress"):
-            self._artifact = create_progress_artifact(0.0, key="training-progress", description="starting")
+            made = create_progress_artifact(0.0, key="training-progress", description="starting")
+            self._artifact = cast(UUID, made)
         return super().__enter__()
 
     def __exit__(self, *error: object) -> None:

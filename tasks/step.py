@@ -19,7 +19,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass, field
-from typing import Any, Concatenate, Literal, ParamSpec
+from typing import Any, Concatenate, Literal, ParamSpec, cast
 
 from prefect import Task
 from prefect.cache_policies import CachePolicy
@@ -106,7 +106,7 @@ class Address(CachePolicy):
         return self.file
 
 
-class RecordSerializer(Serializer):  # type: ignore[type-arg]  # Prefect takes a parametrised base for a serializer
+class RecordSerializer(Serializer):  # not Serializer[Record]: Prefect would register the base as a serializer too
     """Records as JSON; a record loads only while its artifact holds what was published."""
 
     type: Literal["record"] = "record"
@@ -202,7 +202,7 @@ def _run(
         result_storage=run.workspace.index,
         result_serializer=RecordSerializer(),
     )
-    record = bound(work, *arguments)
+    record = cast(Record, bound(work, *arguments))
     run.note(record, not work.done, time.perf_counter() - started, work.why)
     return record
 
