@@ -37,8 +37,8 @@ from seq2seq.training.validation import Validation
 
 UNMEASURED_STEPS = 5
 """First steps are slow (kernels are chosen, memory is taken): they do not count when the speed is measured."""
-MEASURED_SHARE = 0.03
-"""Share of a time budget after which it is turned into steps."""
+MEASURED_SHARES = 0.03, 0.08
+"""The speed is measured between these shares of a time budget, which is then turned into steps."""
 
 
 def train(
@@ -191,13 +191,14 @@ class Trainer:
         position = self.position
         if not self.by_time or position.planned_steps:
             return
-        now = time.monotonic()
+        now, budget = time.monotonic(), self.settings.max_minutes * 60
+        begin, end = (share * budget for share in MEASURED_SHARES)
         if self._measured_from is None:
-            self._measured_from = (position.step, now) if position.step >= UNMEASURED_STEPS else None
+            warm = position.step >= UNMEASURED_STEPS and self._elapsed() >= begin
+            self._measured_from = (position.step, now) if warm else None
             return
-        budget = self.settings.max_minutes * 60
         first_step, since = self._measured_from
-        if position.step < first_step + UNMEASURED_STEPS or self._elapsed() < MEASURED_SHARE * budget:
+        if position.step < first_step + UNMEASURED_STEPS or self._elapsed() < end:
             return
         seconds_per_step = (now - since) / (position.step - first_step)
         tokens_per_second = position.tokens / position.step / seconds_per_step

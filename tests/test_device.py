@@ -1,0 +1,51 @@
+import os
+import subprocess
+import sys
+
+import pytest
+import torch
+
+from seq2seq.device import ONEDNN_KERNELS, autocast, computes_in_bf16, configure
+from seq2seq.errors import ConfigError
+from seq2seq.settings.runtime import RuntimeSettings
+
+CPU = torch.device("cpu")
+
+
+@pytest.mark.skipif(torch.cuda.is_available(), reason="this machine has the CUDA device that is missed here")
+def test_a_missing_cuda_device_is_said_with_the_way_out() -> None:
+    with pytest.raises(ConfigError, match=r"runtime\.device = cuda, .* set it to auto or cpu"):
+        configure(RuntimeSettings(device="cuda"))
+
+
+def test_the_number_of_threads_is_the_one_asked_for() -> None:
+    before = torch.get_num_threads()
+    try:
+        assert configure(RuntimeSettings(threads=3, device="cpu")) == CPU
+        assert torch.get_num_threads() == 3
+    finally:
+        torch.set_num_threads(before)
+
+
+@pytest.mark.parametrize(("given", "kept"), [(None, ONEDNN_KERNELS), ("7", "7")])
+def test_the_kernel_cache_is_small_unless_the_user_has_set_its_size(given: str | None, kept: str) -> None:
+    name = "ONEDNN_PRIMITIVE_CACHE_CAPACITY"
+    environment = {key: value for key, value in os.environ.items() if key != name} | ({name: given} if given else {})
+    program = (
+        "import os; from seq2seq.device import configure; from seq2seq.settings.runtime import RuntimeSettings; "
+        f"configure(RuntimeSettings(threads=1)); print(os.environ[{name!r}])"
+    )
+    told = subprocess.run([sys.executable, "-c", program], env=environment, capture_output=True, text=True, check=True)
+    assert told.stdout.strip() == kept
+
+
+@pytest.mark.parametrize(("precision", "type_"), [("fp32", torch.float32), ("bf16", torch.bfloat16)])
+def test_products_run_in_the_precision_asked_for(precision: str, type_: torch.dtype) -> None:
+    with autocast(precision, CPU):
+        assert (torch.ones(2, 2) @ torch.ones(2, 2)).dtype == type_
+
+
+def test_auto_is_bf16_exactly_where_the_processor_computes_in_it() -> None:
+    with autocast("auto", CPU):
+        result = torch.ones(2, 2) @ torch.ones(2, 2)
+    assert (result.dtype == torch.bfloat16) == computes_in_bf16(CPU)
