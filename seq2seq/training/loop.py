@@ -111,10 +111,9 @@ class Trainer:
         self.average = AveragedModel(model, multi_avg_fn=self._average) if settings.average_decay else None
         self.plan = plan_batches(pairs, settings.batch_tokens)
         self.validation_interval = max(1, round(len(self.plan) / settings.validations_per_epoch))
-        self.position = Position(planned_steps=steps_by_settings(settings, len(self.plan)))
         self.by_time = settings.max_minutes > 0
-        if self.by_time:
-            self.position.planned_steps = 0
+        self.steps_by_settings = steps_by_settings(settings, len(self.plan))
+        self.position = Position(planned_steps=0 if self.by_time else self.steps_by_settings)
         self.best_weights: dict[str, torch.Tensor] = {}
         self._measured_from: tuple[int, float] | None = None
         self._started = self._checkpointed = self._reported = time.monotonic()
@@ -205,15 +204,15 @@ class Trainer:
         # Decoding a token costs about as much as learning one, and the loss as much as a third of that.
         validation = 1.3 * self.validation.pairs.target_tokens / tokens_per_second
         steps = steps_in_time(budget - self._elapsed(), seconds_per_step, validation, self.validation_interval)
-        by_settings = steps_by_settings(self.settings, len(self.plan)) or position.step + steps
-        position.planned_steps = min(by_settings, position.step + steps)
+        position.planned_steps = min(self.steps_by_settings or position.step + steps, position.step + steps)
 
     def _end_reached(self) -> str:
         """Why the training ends here, or an empty text."""
         position, settings = self.position, self.settings
         if self.by_time and self._elapsed() >= settings.max_minutes * 60:
             return "clock"
-        if position.planned_steps and position.step >= position.planned_steps:
+        end = position.planned_steps or self.steps_by_settings
+        if end and position.step >= end:
             if position.step == settings.max_steps:
                 return "max_steps"
             return "max_epochs" if position.step == settings.max_epochs * len(self.plan) else "max_minutes"
@@ -224,14 +223,12 @@ class Trainer:
         candidate.eval()
         bleu = self.validation.bleu(candidate, self._check_stop)
         nats = self.validation.nats_per_token(candidate)
-        if bleu > position.best_bleu:
+        position.validations_since_best = 0 if bleu > position.best_bleu else position.validations_since_best + 1
+        if position.validations_since_best >= self.settings.patience:
+            position.stopped_by = position.stopped_by or "patience"
+        if (bleu, -nats) > (position.best_bleu, -position.best_nats):
             position.best_bleu, position.best_nats, position.best_step = bleu, nats, position.step
-            position.validations_since_best = 0
             self.best_weights = {name: tensor.clone() for name, tensor in candidate.state_dict().items()}
-        else:
-            position.validations_since_best += 1
-            if position.validations_since_best >= self.settings.patience:
-                position.stopped_by = position.stopped_by or "patience"
         position.history.append(
             {"step": position.step, "seconds": self._elapsed(), "valid_bleu": bleu, "valid_nats_per_token": nats}
         )

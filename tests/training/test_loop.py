@@ -149,6 +149,20 @@ def test_a_training_says_what_ended_it_and_always_leaves_a_model(
     assert load_model(tmp_path / record.address).model.decoder.output.out_features > 4
 
 
+def test_a_limit_of_steps_holds_before_a_time_budget_has_become_steps(train: Train) -> None:
+    record = train(training={"max_epochs": 0, "max_steps": 3, "max_minutes": 5})
+    assert (record.statistics["steps"], record.statistics["stopped_by"]) == (3, "max_steps")
+
+
+def test_of_equal_bleu_the_weights_with_the_better_likelihood_are_kept(
+    train: Train, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("seq2seq.training.validation.validation_bleu", lambda *texts: 0.0)
+    record = train(training={"max_epochs": 6, "validations_per_epoch": 1})
+    nats = [entry["valid_nats_per_token"] for entry in record.statistics["history"]]
+    assert record.statistics["valid_nats_per_token"] == min(nats) < nats[0]
+
+
 def test_a_time_budget_becomes_a_number_of_steps(train: Train) -> None:
     record = train(training={"max_epochs": 0, "max_minutes": 0.05})
     assert record.statistics["planned_steps"] > 10
