@@ -21,6 +21,7 @@ class EncoderLSTM(nn.Module):
         super().__init__()
         self.embedding = nn.Embedding(source_size, settings.embedding_size, padding_idx=PAD)
         self.dropout = nn.Dropout(settings.dropout)
+        self.reverse_source = settings.reverse_source
         self.lstm = nn.LSTM(
             settings.embedding_size,
             settings.encoder_hidden_size,
@@ -35,7 +36,10 @@ class EncoderLSTM(nn.Module):
 
         `lengths_B` is on the CPU. Padding is never read: where lengths differ the batch is packed, and where
         they agree (as in length buckets) there is none, and the whole batch goes to the faster plain kernel.
+        With `reverse_source` the outputs are in the reversed order, too.
         """
+        if self.reverse_source:
+            source_BS = reversed_rows(source_BS, lengths_B)
         embedded_BSE = self.dropout(self.embedding(source_BS))
         if bool((lengths_B == source_BS.shape[1]).all()):
             outputs_BSH, last = self.lstm(embedded_BSE)
@@ -50,6 +54,14 @@ class EncoderLSTM(nn.Module):
         """PyTorch stacks layers and directions before the batch; we want [batch, layer, directions * hidden]."""
         stacked_LDBH = state_LDBH.view(self.lstm.num_layers, -1, *state_LDBH.shape[1:])
         return stacked_LDBH.permute(2, 0, 1, 3).flatten(2)
+
+
+def reversed_rows(source_BS: Tensor, lengths_B: Tensor) -> Tensor:
+    """Each row's tokens from last to first; the padding stays at the end."""
+    positions_S = torch.arange(source_BS.shape[1])
+    places_BS = lengths_B[:, None] - 1 - positions_S
+    kept_BS = torch.where(places_BS >= 0, places_BS, positions_S)
+    return source_BS.gather(1, kept_BS.to(source_BS.device))
 
 
 class Bridge(nn.Module):

@@ -16,6 +16,9 @@ class ModelSettings(Section):
     encoder_layers: int = Field(1, ge=1, le=12, description="Layers of the encoder LSTM.")
     decoder_layers: int = Field(1, ge=1, le=12, description="Layers of the decoder LSTM.")
     bidirectional: bool = Field(False, description="Read the source in both directions.")
+    reverse_source: bool = Field(
+        False, description="Read the source from its end (Sutskever et al. 2014, section 3.3): helps without attention."
+    )
     attention: Literal["none", "dot", "general", "additive"] = Field(
         "none",
         description="Score of Luong et al. 2015 (dot, general) or Bahdanau et al. 2015 (additive); none: lecture.",

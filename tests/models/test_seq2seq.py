@@ -19,6 +19,8 @@ ARCHITECTURES = {
     "general": {"attention": "general", "bidirectional": True},
     "additive": {"attention": "additive", "bidirectional": True, "encoder_layers": 2, "decoder_layers": 2},
     "tied": {"attention": "general", "tie_embeddings": True},
+    "reversed": {"reverse_source": True},
+    "reversed with attention": {"reverse_source": True, "attention": "general"},
     "tied without attention": {"tie_embeddings": True},
 }
 SOURCE_SIZE, TARGET_SIZE = 23, 29
@@ -125,6 +127,15 @@ def test_a_bidirectional_encoder_hands_over_both_directions_of_each_layer() -> N
     outputs_BSH, hidden_BLH, _ = model.encoder(source_BS, lengths)
     torch.testing.assert_close(hidden_BLH[0, 1, :16], outputs_BSH[0, -1, :16])
     torch.testing.assert_close(hidden_BLH[0, 1, 16:], outputs_BSH[0, 0, 16:])
+
+
+def test_a_reversed_source_is_read_from_its_last_token_to_its_first() -> None:
+    plain, reverse = (Seq2Seq(ModelSettings(**SMALL, reverse_source=way), SOURCE_SIZE, TARGET_SIZE) for way in (0, 1))
+    reverse.load_state_dict(plain.state_dict())
+    source_BS, lengths = padded([torch.tensor([5, 6, 7, 8]), torch.tensor([9, 10])])
+    turned_BS, _ = padded([torch.tensor([8, 7, 6, 5]), torch.tensor([10, 9])])
+    expected, got = plain.eval().encode(turned_BS, lengths), reverse.eval().encode(source_BS, lengths)
+    torch.testing.assert_close(got.initial.hidden_BLH, expected.initial.hidden_BLH)
 
 
 @pytest.mark.parametrize("attention", ["dot", "general", "additive"])
