@@ -45,7 +45,7 @@ CORPORA: dict[str, tuple[Spoil, list[str], list[str]]] = {
     "a missing split": (lambda corpus: None, ["corpus.test=news"], ["news", "corpus.test", "second_test"]),
     "no pair left": (lambda corpus: None, ["cleaning.max_words=1"], ["120 training pairs", "too_long 120"]),
     "too small a vocabulary": (
-        lambda corpus: None,
+        rewritten("train.de", lambda text: text.replace(b"Hund", b"Hund bcdfgjkmopqvwxyz BCEFGIJLNOPQR")),
         ["vocabulary.kind=bpe", "vocabulary.size=32"],
         ["vocabulary.size = 32 is too small"],
     ),
