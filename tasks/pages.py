@@ -47,17 +47,28 @@ def evaluation_page(statistics: Mapping[str, Any]) -> str:
     """Scores with their signature, and translations beside their references."""
     low, high = statistics["bleu_interval"]
     scores = [
-        ("BLEU", f"{statistics['bleu']:.2f}", f"95 % interval {low:.2f} to {high:.2f}, {statistics['signature']}"),
+        ("BLEU", f"{statistics['bleu']:.2f}", f"95 % interval {low:.2f} to {high:.2f}"),
         ("BLEU, lower-cased", f"{statistics['bleu_lowercased']:.2f}", ""),
         ("chrF", f"{statistics['chrf']:.2f}", ""),
         ("TER", f"{statistics['ter']:.2f}", "lower is better"),
     ]
-    rows = [(one["source"], one["translation"], one["reference"]) for one in statistics["examples"]]
-    lengths = {f"{one['from']} to {one['to'] or '…'}": one for one in statistics["by_source_length"]}
+    lengths = {
+        f"{one['from']} to {one['to'] or '…'}": {"pairs": one["pairs"], "BLEU": one["bleu"]}
+        for one in statistics["by_source_length"]
+    }
     return (
-        f"# Evaluation\n\n{statistics['test_pairs']:,} test pairs.\n\n{table(['score', 'value', ''], scores)}\n\n"
-        f"{table(['source', 'translation', 'reference'], rows)}\n\n"
-        f"By tokens of the source:\n\n{side_by_side(lengths)}\n"
+        f"# Evaluation\n\n{statistics['test_pairs']:,} test pairs, signature `{statistics['signature']}`\n\n"
+        f"{table(['score', 'value', ''], scores)}\n\n"
+        f"## Translations\n\n{translations(statistics['examples'])}\n\n"
+        f"## By tokens of the source\n\n{side_by_side(lengths)}\n"
+    )
+
+
+def translations(examples: Iterable[Mapping[str, str]]) -> str:
+    """Source, translation and reference below each other: lists wrap in the UI, wide tables are cut off."""
+    return "\n".join(
+        f"* {cell(one['source'])}\n  * translation: {cell(one['translation'])}\n  * reference: {cell(one['reference'])}"
+        for one in examples
     )
 
 

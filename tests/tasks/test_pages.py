@@ -68,9 +68,10 @@ def test_evaluation_shows_scores_with_signature_and_interval_and_translations() 
         }
     )
 
-    assert "| BLEU | 31.23 | 95 % interval 29.00 to 33.00, nrefs:1\\|case:mixed |" in page
-    assert "| ein Hund | a \\| b | a dog |" in page
-    assert "1,000 test pairs" in page
+    assert "1,000 test pairs, signature `nrefs:1|case:mixed`" in page
+    assert "| BLEU | 31.23 | 95 % interval 29.00 to 33.00 |" in page
+    assert "* ein Hund\n  * translation: a \\| b\n  * reference: a dog" in page
+    assert "|  | 1 to 10 |\n| --- | --- |\n| pairs | 900 |\n| BLEU | 32 |" in page
 
 
 def test_the_curves_are_an_svg_image_in_a_data_address() -> None:
