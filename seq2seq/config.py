@@ -14,6 +14,7 @@ from seq2seq.settings.cleaning import CleaningSettings
 from seq2seq.settings.corpus import CorpusSettings
 from seq2seq.settings.evaluation import EvaluationSettings
 from seq2seq.settings.model import ModelSettings
+from seq2seq.settings.promotion import PromotionSettings
 from seq2seq.settings.runtime import RuntimeSettings
 from seq2seq.settings.section import Section
 from seq2seq.settings.tokenization import TokenizationSettings
@@ -38,6 +39,9 @@ class Config(Section):
     model: ModelSettings = Field(default_factory=ModelSettings, description="The encoder-decoder.")
     training: TrainingSettings = Field(default_factory=TrainingSettings, description="How it is trained.")
     evaluation: EvaluationSettings = Field(default_factory=EvaluationSettings, description="How it is scored.")
+    promotion: PromotionSettings = Field(
+        default_factory=PromotionSettings, description="When a retrained model takes the place of the one in use."
+    )
     runtime: RuntimeSettings = Field(default_factory=RuntimeSettings, description="The machine at hand.")
 
     def section(self, name: str) -> Section:

@@ -24,7 +24,16 @@ SOURCE_ROOT = Path(__file__).parent.parent
 
 # Enters keys by RECORD_FORMAT, not by its code: else every refactoring would retrain every model.
 INFRASTRUCTURE = frozenset(
-    f"seq2seq.{name}" for name in ("artifacts", "config", "errors", "pipeline", "settings.runtime", "settings.section")
+    f"seq2seq.{name}"
+    for name in (
+        "artifacts",
+        "config",
+        "errors",
+        "pipeline",
+        "settings.promotion",
+        "settings.runtime",
+        "settings.section",
+    )
 )
 
 

@@ -56,7 +56,7 @@ def build_report(
 
 def config_digest(config: Config) -> str:
     """Digest of all settings that shape a result: equal for runs that should come to the same model."""
-    sections = type(config).model_fields.keys() - {"name", "runtime"}
+    sections = type(config).model_fields.keys() - {"name", "promotion", "runtime"}
     return digest_of({name: config.section(name).key_content() for name in sorted(sections)})
 
 

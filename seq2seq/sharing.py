@@ -47,11 +47,11 @@ def assemble(train_folder: Path, destination: Path, card: str, config: Config) -
 
 
 def pipeline_json(config: Config) -> str:
-    """The configuration as JSON, without what belongs to the machine: places and the `runtime` section."""
+    """The configuration as JSON, without what did not shape the model: places, `promotion` and `runtime`."""
     sections: dict[str, Any] = {
         name: config.section(name).key_content()
         for name in type(config).model_fields
-        if name not in ("name", "runtime")
+        if name not in ("name", "promotion", "runtime")
     }
     return json.dumps({"name": config.name} | sections, indent=2, ensure_ascii=False) + "\n"
 

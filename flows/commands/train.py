@@ -1,0 +1,75 @@
+"""`python -m flows train` and `evaluate`.
+
+Importing Prefect takes seconds, so a command checks its configuration before it imports a flow.
+"""
+
+import json
+from pathlib import Path
+
+from flows import console
+from flows.commands.options import DEFAULT_WORKSPACE, Settings, Traceback, WorkspacePath
+from flows.guard import guarded
+from seq2seq.adoption import made_with
+from seq2seq.artifacts import Workspace
+from seq2seq.config import load_config
+
+
+def train(
+    config: str,
+    *,
+    settings: Settings | None = None,
+    workspace: WorkspacePath = DEFAULT_WORKSPACE,
+    traceback: Traceback = False,
+) -> int:
+    """Train a translator and score it. What is in the workspace already is not made again.
+
+    Parameters
+    ----------
+    config
+        Name of a preset (demo, multi30k, …) or path of a TOML file.
+    """
+
+    def work() -> None:
+        checked = load_config(config, settings or [])
+        with console.prefect_in_the_background(traceback):
+            from flows.train_translator import train_translator
+
+            report = train_translator(checked, str(workspace))
+        show_report(Path(report), Workspace(workspace))
+
+    return guarded(work, traceback)
+
+
+def evaluate(
+    model_dir: Path,
+    *,
+    settings: Settings | None = None,
+    workspace: WorkspacePath = DEFAULT_WORKSPACE,
+    traceback: Traceback = False,
+) -> int:
+    """Score a model folder, on the test set that it was trained with or on another (--set corpus.test=…).
+
+    Parameters
+    ----------
+    model_dir
+        A model folder; its pipeline.json says where its corpus came from, --set says what differs.
+    """
+
+    def work() -> None:
+        checked = load_config(str(model_dir), settings or [], base=made_with(model_dir))
+        with console.prefect_in_the_background(traceback):
+            from flows.evaluate_translator import evaluate_translator
+
+            report = evaluate_translator(str(model_dir), checked, str(workspace))
+        show_report(Path(report), Workspace(workspace))
+
+    return guarded(work, traceback)
+
+
+def show_report(path: Path, workspace: Workspace) -> None:
+    """Print what a run came to; the last line names its report, for people and for scripts."""
+    report = json.loads(path.read_text(encoding="utf-8"))
+    keys = {step["name"]: step["key"] for step in report["steps"]}
+    scores = workspace.find("evaluate", keys["evaluate"])
+    print(console.summary(report, scores.statistics["examples"] if scores else []))
+    print(f"report: {path}")

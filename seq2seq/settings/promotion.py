@@ -1,0 +1,21 @@
+"""Settings of retraining: when a challenger takes the champion's place."""
+
+from typing import Literal
+
+from pydantic import Field
+
+from seq2seq.settings.section import Section
+
+
+class PromotionSettings(Section):
+    """What a retrained model (the challenger) has to show against the one in use (the champion)."""
+
+    policy: Literal["better", "not_worse", "always"] = Field(
+        "better",
+        description="better: significantly better BLEU on the test set; not_worse: not significantly worse; "
+        "always: every challenger.",
+    )
+    level: float = Field(0.05, gt=0, lt=0.5, description="Significance level of the paired bootstrap test.")
+    warm_start: bool = Field(
+        False, description="Start the challenger from the champion's weights, where vocabulary and sizes are equal."
+    )
