@@ -11,9 +11,11 @@ from tasks.corpus import clean, fetch
 from tasks.delivery import report
 from tasks.evaluation import adopt, evaluate
 from tasks.step import pipeline_run
+from tasks.stopping import cancelled_when_stopped
 
 
 @flow(name="evaluate-translator", flow_run_name="evaluate {config.name}")
+@cancelled_when_stopped
 def evaluate_translator(model_dir: str, config: Config, workspace: str = "workspace") -> str:
     """Score a model folder on a test set.
 

@@ -10,12 +10,14 @@ from tasks.corpus import clean, fetch
 from tasks.delivery import deliver
 from tasks.evaluation import evaluate
 from tasks.step import pipeline_run
+from tasks.stopping import cancelled_when_stopped
 from tasks.tokenization import tokenize
 from tasks.training import train
 from tasks.vocabulary import build_vocabulary, encode
 
 
 @flow(name="train-translator", flow_run_name="train {config.name}")
+@cancelled_when_stopped
 def train_translator(config: Config, workspace: str = "workspace") -> str:
     """Train a translation model on a parallel corpus and score it.
 

@@ -82,9 +82,14 @@ def file_sha256(path: Path) -> str:
 
 def write_text_atomically(path: Path, text: str) -> None:
     """Replace `path` as a whole: a reader sees the old text or the new one."""
+    write_bytes_atomically(path, text.encode())
+
+
+def write_bytes_atomically(path: Path, content: bytes) -> None:
+    """Replace `path` as a whole, whenever the writer is killed."""
     path.parent.mkdir(parents=True, exist_ok=True)
     partial = path.with_name(f".{path.name}.{os.getpid()}.partial")
-    partial.write_text(text, encoding="utf-8")
+    partial.write_bytes(content)
     partial.replace(path)
 
 

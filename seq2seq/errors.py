@@ -7,6 +7,7 @@
     │   └── ModelError           a model folder is incomplete, damaged or not ours
     ├── SourceUnavailable        the network or a remote host failed (exit code 1, retried)
     ├── ArtifactDamaged          an artifact is gone or is not what was published (a cache miss)
+    ├── StepTimedOut             a step took longer than it may (exit code 1); the same command resumes it
     └── TrainingInterrupted      someone asked a training to stop; its checkpoint is saved
 
 A message says what, where, the numbers and the way out.
@@ -39,6 +40,10 @@ class SourceUnavailable(Seq2SeqError):
 
 class ArtifactDamaged(Seq2SeqError):
     """An artifact of the workspace is gone or does not hold what was published."""
+
+
+class StepTimedOut(Seq2SeqError):
+    """A step took longer than its time limit; the same command goes on from what it saved."""
 
 
 class TrainingInterrupted(Seq2SeqError):

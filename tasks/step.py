@@ -24,15 +24,17 @@ from typing import Any, Concatenate, Literal, ParamSpec, cast
 from prefect import Task
 from prefect.cache_policies import CachePolicy
 from prefect.serializers import Serializer
+from prefect.task_engine import TaskRunTimeoutError
 from prefect.tasks import exponential_backoff
 
 from seq2seq import pipeline
 from seq2seq.artifacts import Record, Workspace, digest_of
 from seq2seq.config import Config
-from seq2seq.errors import SourceUnavailable
+from seq2seq.errors import Seq2SeqError, SourceUnavailable, StepTimedOut
 from seq2seq.planning import NOT_DONE, look_up
 from seq2seq.report import StepOutcome
 from seq2seq.settings.section import Section
+from tasks.index_storage import IndexStorage
 from tasks.locks import FileLocks
 from tasks.reporting import headline, say
 
@@ -111,11 +113,9 @@ class RecordSerializer(Serializer):  # not Serializer[Record]: Prefect would reg
 
     type: Literal["record"] = "record"
 
-    def dumps(self, obj: Record) -> bytes:
-        """The record as JSON. Prefect also offers exceptions of failed tasks: those are not results."""
-        if not isinstance(obj, Record):
-            raise TypeError(f"the index holds records only, not {type(obj).__name__}")
-        return obj.model_dump_json().encode()
+    def dumps(self, obj: Record | BaseException) -> bytes:
+        """The record as JSON; of an exception, which `IndexStorage` does not store, what it says."""
+        return obj.model_dump_json().encode() if isinstance(obj, Record) else str(obj).encode()
 
     def loads(self, blob: bytes) -> Record:
         """The record; raises ArtifactDamaged, which Prefect takes for a miss."""
@@ -192,17 +192,27 @@ def _run(
     inputs = dict(zip(step.inputs, arguments[len(sections) :], strict=True))
     work = Work(step, sections, inputs, source)
     run = work.run
+    storage = IndexStorage(basepath=str(run.workspace.index))
     bound = task.with_options(
         task_run_name=f"{step.name} {work.key[:8]}",
+        timeout_seconds=run.config.runtime.max_step_minutes * 60 or None,
         cache_policy=Address(
             isolation_level="SERIALIZABLE",
             lock_manager=FileLocks(run.workspace.locks, on_wait=_say_waiting),
             file=f"{step.name}/{work.key}.json",
         ),
-        result_storage=run.workspace.index,
         result_serializer=RecordSerializer(),
     )
-    record = cast(Record, bound(work, *arguments))
+    bound.result_storage = storage  # the constructor takes saved blocks and paths only
+    try:
+        record = cast(Record, bound(work, *arguments))
+    except TaskRunTimeoutError:
+        raise StepTimedOut(
+            f"{step.name} took longer than runtime.max_step_minutes = {run.config.runtime.max_step_minutes:g}. What it "
+            "saved stays: the same command goes on from there; a longer limit lets it finish."
+        ) from None
+    if work.done and run.workspace.find(step.name, work.key) is None:  # Prefect only logs that it could not write it
+        raise storage.error or Seq2SeqError(f"{step.name}: the result could not be recorded; Prefect's log says why.")
     run.note(record, not work.done, time.perf_counter() - started, work.why)
     return record
 

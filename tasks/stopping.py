@@ -1,12 +1,30 @@
-"""An orderly end: the first SIGINT or SIGTERM lets a step save what it has."""
+"""An orderly end: the first SIGINT or SIGTERM, or Cancel in Prefect's UI, lets a step save what it has.
 
+A run that was stopped so ends as Cancelled in Prefect, not as Failed.
+"""
+
+import functools
 import signal
 import threading
-from collections.abc import Iterator
+import time
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from types import FrameType
+from typing import ParamSpec, TypeVar, cast
+
+from prefect.client.orchestration import get_client
+from prefect.context import FlowRunContext
+from prefect.exceptions import TerminationSignal
+from prefect.logging import get_logger
+from prefect.states import Cancelled
 
 from seq2seq.errors import TrainingInterrupted
+
+P = ParamSpec("P")
+R = TypeVar("R")
+
+POLL_SECONDS = 10.0
+"""How often a run started by hand asks whether it was cancelled in the UI: a request takes some 20 ms."""
 
 
 class StoppedBySignal(TrainingInterrupted):
@@ -18,12 +36,21 @@ class StoppedBySignal(TrainingInterrupted):
 
 
 class StopRequest:
-    """The signal that asked for the end, if one came."""
+    """Says whether someone asked for the end: by the signal named here, or in Prefect's UI."""
 
-    signal_number: int | None = None
+    def __init__(self) -> None:
+        self.signal_number: int | None = None
+        self._cancelled = False
+        self._asked = time.monotonic()
 
     def __call__(self) -> bool:
-        return self.signal_number is not None
+        return self.signal_number is not None or self._cancelled_in_ui()
+
+    def _cancelled_in_ui(self) -> bool:
+        if not self._cancelled and time.monotonic() - self._asked >= POLL_SECONDS:
+            self._cancelled = _is_cancelling()
+            self._asked = time.monotonic()
+        return self._cancelled
 
 
 @contextmanager
@@ -56,3 +83,40 @@ def stop_on_signals() -> Iterator[StopRequest]:
         raise StoppedBySignal(str(interruption), request.signal_number) from interruption
     finally:
         restore()
+
+
+def cancelled_when_stopped(flow: Callable[P, R]) -> Callable[P, R]:
+    """Let the body of a flow that was asked to stop end its run as Cancelled. Stands below `@flow`.
+
+    A run started by hand returns that state, with the interruption as its result: the caller gets it raised. Under
+    a worker the run's next state is the worker's to say (cancelled, or handed to another worker), so the signal is
+    handed on to Prefect.
+    """
+
+    @functools.wraps(flow)
+    def call(*positional: P.args, **named: P.kwargs) -> R:
+        try:
+            return flow(*positional, **named)
+        except TrainingInterrupted as stopped:
+            if _runs_under_a_worker() and isinstance(stopped, StoppedBySignal):
+                raise TerminationSignal(stopped.signal_number) from stopped
+            return cast(R, Cancelled(message=str(stopped), data=stopped))
+
+    return call
+
+
+def _is_cancelling() -> bool:
+    context = FlowRunContext.get()
+    if context is None or context.flow_run is None:
+        return False
+    try:
+        state = get_client(sync_client=True).read_flow_run(context.flow_run.id).state
+    except Exception as error:  # a training outlives a server that does not answer
+        get_logger(__name__).debug("could not ask whether the run was cancelled: %s", error)
+        return False
+    return state is not None and (state.is_cancelling() or state.is_cancelled())
+
+
+def _runs_under_a_worker() -> bool:
+    context = FlowRunContext.get()
+    return context is not None and context.flow_run is not None and context.flow_run.deployment_id is not None

@@ -14,3 +14,6 @@ class RuntimeSettings(Section):
     device: Literal["auto", "cpu", "cuda"] = Field("auto", description="auto: a CUDA device where there is one.")
     log_every_seconds: float = Field(5.0, gt=0, description="Seconds between two progress messages.")
     checkpoint_every_seconds: float = Field(30.0, ge=0, description="Seconds between two checkpoints.")
+    max_step_minutes: float = Field(
+        0.0, ge=0, description="A step that takes longer fails; the same command resumes it. 0: no limit."
+    )

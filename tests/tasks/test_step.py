@@ -53,11 +53,6 @@ def test_an_artifact_is_hashed_once_in_a_run(
     assert hashed == [record.key]
 
 
-def test_the_index_takes_no_exceptions() -> None:
-    with pytest.raises(TypeError, match="records only, not CorpusError"):
-        RecordSerializer().dumps(CorpusError("no"))  # type: ignore[arg-type]
-
-
 def test_prefect_finds_the_serializer_by_the_name_in_the_file() -> None:
     assert isinstance(Serializer(type="record"), RecordSerializer)
 

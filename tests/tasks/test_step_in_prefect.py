@@ -1,6 +1,9 @@
 """Cached steps inside real flow runs: retries, records, and what a failed run leaves."""
 
+import errno
+import logging
 import sys
+import time
 from collections.abc import Callable
 from pathlib import Path
 from types import ModuleType
@@ -8,14 +11,20 @@ from typing import Any
 
 import pytest
 from prefect import flow
+from prefect.client.orchestration import get_client
+from prefect.client.schemas.objects import StateType
+from prefect.client.schemas.sorting import FlowRunSort
 
 from seq2seq.artifacts import Record, Workspace
 from seq2seq.config import Config
-from seq2seq.errors import CorpusError, SourceUnavailable
+from seq2seq.errors import CorpusError, SourceUnavailable, StepTimedOut, TrainingInterrupted
 from seq2seq.pipeline import Job, Step
+from seq2seq.settings.runtime import RuntimeSettings
 from seq2seq.settings.section import Section
+from tasks import index_storage
 from tasks import step as step_module
 from tasks.step import PipelineRun, Work, cached_step, pipeline_run
+from tasks.stopping import cancelled_when_stopped
 
 pytestmark = pytest.mark.usefixtures("prefect_server")
 
@@ -31,12 +40,14 @@ class Echo:
 
     def __init__(self) -> None:
         self.errors: list[Exception] = []
+        self.seconds = 0.0
         self.attempts = 0
 
     def work(self, echo: EchoSettings, job: Job) -> dict[str, Any]:
         self.attempts += 1
         if self.errors:
             raise self.errors.pop(0)
+        time.sleep(self.seconds)
         (job.into / "echo.txt").write_text(echo.text, encoding="utf-8")
         return {}
 
@@ -60,15 +71,17 @@ def run(echo: Echo, tmp_path: Path) -> Callable[..., PipelineRun]:
         return work()
 
     @flow
-    def one_step(text: str) -> None:
-        with pipeline_run(Workspace(tmp_path), Config()) as run:
+    @cancelled_when_stopped
+    def one_step(text: str, max_step_minutes: float) -> None:
+        config = Config(runtime=RuntimeSettings(max_step_minutes=max_step_minutes))
+        with pipeline_run(Workspace(tmp_path), config) as run:
             runs.append(run)
             task(EchoSettings(text=text))
 
     runs: list[PipelineRun] = []
 
-    def go(text: str = "hello") -> PipelineRun:
-        one_step(text)
+    def go(text: str = "hello", max_step_minutes: float = 0) -> PipelineRun:
+        one_step(text, max_step_minutes)
         return runs[-1]
 
     return go
@@ -127,3 +140,53 @@ def test_a_record_that_cannot_be_read_is_made_again(
 
     assert [outcome.cached for outcome in run().outcomes] == [False]
     assert Workspace(tmp_path).find("echo", key) is not None
+
+
+def test_a_failed_step_warns_of_nothing_but_its_failure(
+    echo: Echo, run: Callable[..., PipelineRun], caplog: pytest.LogCaptureFixture
+) -> None:
+    echo.errors = [CorpusError("the file is empty")]
+
+    with pytest.raises(CorpusError):
+        run()
+
+    warnings = [record.getMessage() for record in caplog.records if record.levelno == logging.WARNING]
+    assert warnings == []
+
+
+def test_a_record_that_cannot_be_written_fails_the_run(
+    run: Callable[..., PipelineRun], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(path: Path, content: bytes) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device", str(path))
+
+    with monkeypatch.context() as full_disk, pytest.raises(OSError, match="No space left"):
+        full_disk.setattr(index_storage, "write_bytes_atomically", refuse)
+        run()
+
+    assert [outcome.cached for outcome in run().outcomes] == [False]
+
+
+def test_a_step_that_takes_longer_than_it_may_fails_once_and_says_how_to_go_on(
+    echo: Echo, run: Callable[..., PipelineRun]
+) -> None:
+    echo.seconds = 30
+
+    with pytest.raises(StepTimedOut, match=r"echo took longer than runtime.max_step_minutes = 0.01"):
+        run(max_step_minutes=0.01)
+
+    assert echo.attempts == 1
+    echo.seconds = 0
+    assert [outcome.cached for outcome in run().outcomes] == [False]
+
+
+def test_a_run_that_was_asked_to_stop_ends_as_cancelled(echo: Echo, run: Callable[..., PipelineRun]) -> None:
+    echo.errors = [TrainingInterrupted("stopped at step 7")]
+
+    with pytest.raises(TrainingInterrupted, match="stopped at step 7"):
+        run()
+
+    with get_client(sync_client=True) as client:
+        last = client.read_flow_runs(sort=FlowRunSort.EXPECTED_START_TIME_DESC, limit=1)[0]
+    assert last.state is not None
+    assert (last.state.type, last.state.message) == (StateType.CANCELLED, "stopped at step 7")

@@ -7,6 +7,7 @@ import threading
 import pytest
 
 from seq2seq.errors import TrainingInterrupted
+from tasks import stopping
 from tasks.stopping import StoppedBySignal, StopRequest, stop_on_signals
 
 
@@ -62,3 +63,19 @@ def test_another_thread_installs_nothing() -> None:
     ((stop, handler),) = seen
     assert not stop()
     assert handler is before
+
+
+def test_a_cancellation_in_the_ui_is_a_request_too(monkeypatch: pytest.MonkeyPatch) -> None:
+    answers = iter([False, True])
+    monkeypatch.setattr(stopping, "_is_cancelling", lambda: next(answers))
+    monkeypatch.setattr(stopping, "POLL_SECONDS", 0.0)
+
+    with stop_on_signals() as stop:
+        assert [stop(), stop(), stop()] == [False, True, True]
+
+
+def test_the_server_is_not_asked_at_every_step(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(stopping, "_is_cancelling", lambda: pytest.fail("asked too soon"))
+
+    with stop_on_signals() as stop:
+        assert not any(stop() for _ in range(1000))
