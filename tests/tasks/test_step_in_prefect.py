@@ -160,9 +160,10 @@ def test_a_record_that_cannot_be_written_fails_the_run(
     def refuse(path: Path, content: bytes) -> None:
         raise OSError(errno.ENOSPC, "No space left on device", str(path))
 
-    with monkeypatch.context() as full_disk, pytest.raises(OSError, match="No space left"):
+    with monkeypatch.context() as full_disk:
         full_disk.setattr(index_storage, "write_bytes_atomically", refuse)
-        run()
+        with pytest.raises(OSError, match="No space left"):
+            run()
 
     assert [outcome.cached for outcome in run().outcomes] == [False]
 
