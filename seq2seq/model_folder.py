@@ -120,7 +120,7 @@ def load_model(folder: Path, device: device | str = "cpu") -> LoadedModel:
     from seq2seq.models.seq2seq import Seq2Seq
 
     model = Seq2Seq(config.model, config.source_vocabulary_size, config.target_vocabulary_size)
-    _fill(model, folder / WEIGHTS)
+    fill(model, folder / WEIGHTS)
     source_tokenizer = _tokenizer(folder / SOURCE_TOKENIZER, config.source_vocabulary_size)
     source_tokenizer.encode_special_tokens = True  # "</s>" in a text is text
     target_tokenizer = _tokenizer(folder / TARGET_TOKENIZER, config.target_vocabulary_size)
@@ -176,7 +176,7 @@ def _check_file(path: Path, entry: FileEntry) -> None:
         )
 
 
-def _fill(model: nn.Module, path: Path) -> None:
+def fill(model: nn.Module, path: Path) -> None:
     """Copy the stored tensors into the model. Raises ModelError unless names and shapes are exactly the model's."""
     from safetensors import SafetensorError
     from safetensors.torch import load_file

@@ -11,6 +11,7 @@ import math
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
+from pathlib import Path
 from typing import Any, cast
 
 import torch
@@ -22,7 +23,7 @@ from seq2seq.batching import Batch, EncodedPairs, collate, epoch_batches, plan_b
 from seq2seq.corpora.pairs import read_pairs
 from seq2seq.device import autocast, computes_in_bf16, configure
 from seq2seq.errors import Seq2SeqError, TrainingInterrupted
-from seq2seq.model_folder import write_model
+from seq2seq.model_folder import fill, write_model
 from seq2seq.models.seq2seq import Seq2Seq
 from seq2seq.pipeline import Job
 from seq2seq.settings.model import ModelSettings
@@ -49,6 +50,19 @@ def train(
     Raises TrainingInterrupted, with a checkpoint saved, when the job is asked to stop, and Seq2SeqError when the
     loss is no longer a number.
     """
+    return train_from(None, model, training, encode, vocabulary, clean, job)
+
+
+def train_from(
+    weights: Path | None,
+    model: ModelSettings,
+    training: TrainingSettings,
+    encode: Artifact,
+    vocabulary: Artifact,
+    clean: Artifact,
+    job: Job,
+) -> dict[str, Any]:
+    """`train`, from the weights in a safetensors file where one is given: they are then the first candidate."""
     device = configure(job.runtime)
     source_tokenizer, target_tokenizer = (
         Tokenizer.from_file(str(vocabulary.file(f"{side}_tokenizer.json"))) for side in ("source", "target")
@@ -65,8 +79,12 @@ def train(
     )
     with torch.random.fork_rng():
         torch.manual_seed(training.seed)
-        network = Seq2Seq(model, source_tokenizer.get_vocab_size(), target_tokenizer.get_vocab_size()).to(device)
-        trainer = Trainer(network, training, read_encoded(encode.file("train.arrow")), validation, job)
+        network = Seq2Seq(model, source_tokenizer.get_vocab_size(), target_tokenizer.get_vocab_size())
+        if weights is not None:
+            fill(network, weights)
+        network.to(device)
+        pairs = read_encoded(encode.file("train.arrow"))
+        trainer = Trainer(network, training, pairs, validation, job, validate_first=weights is not None)
         trainer.run()
     write_model(job.into, network, model, references.source_language, references.target_language, vocabulary.folder)
     trainer.write_history()
@@ -100,7 +118,13 @@ class Trainer:
     """One training: its weights, its optimizer, and where it stands."""
 
     def __init__(
-        self, model: Seq2Seq, settings: TrainingSettings, pairs: EncodedPairs, validation: Validation, job: Job
+        self,
+        model: Seq2Seq,
+        settings: TrainingSettings,
+        pairs: EncodedPairs,
+        validation: Validation,
+        job: Job,
+        validate_first: bool = False,
     ) -> None:
         self.model, self.settings, self.pairs, self.validation, self.job = model, settings, pairs, validation, job
         self.device = next(model.parameters()).device
@@ -113,7 +137,8 @@ class Trainer:
         self.validation_interval = max(1, round(len(self.plan) / settings.validations_per_epoch))
         self.by_time = settings.max_minutes > 0
         self.steps_by_settings = steps_by_settings(settings, len(self.plan))
-        self.position = Position(planned_steps=0 if self.by_time else self.steps_by_settings)
+        planned_steps = 0 if self.by_time else self.steps_by_settings
+        self.position = Position(planned_steps=planned_steps, validation_due=validate_first)
         self.best_weights: dict[str, torch.Tensor] = {}
         self._measured_from: tuple[int, float] | None = None
         self._started = self._checkpointed = self._reported = time.monotonic()
@@ -255,7 +280,9 @@ class Trainer:
             position.history.append(
                 {"step": position.step, "seconds": self._elapsed(), "loss": self._loss, "learning_rate": rate}
             )
-        left = (position.planned_steps - position.step) * self._elapsed() / max(1, position.step)
+        left = None
+        if position.planned_steps and position.step:
+            left = (position.planned_steps - position.step) * self._elapsed() / position.step
         self.job.notify(
             Progress(
                 position.step,
@@ -264,9 +291,9 @@ class Trainer:
                 self._loss,
                 speed,
                 rate,
-                left if position.planned_steps else None,
+                left,
                 valid_bleu,
-                position.best_bleu if position.best_step else None,
+                position.best_bleu if self.best_weights else None,
             )
         )
         self._reported = time.monotonic()

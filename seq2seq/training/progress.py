@@ -12,6 +12,7 @@ class Progress:
     """0 while a time budget has not been turned into steps."""
     epoch: int
     loss: float
+    """Not a number before the first update."""
     tokens_per_second: float
     learning_rate: float
     seconds_left: float | None = None

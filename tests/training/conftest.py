@@ -9,7 +9,7 @@ import pytest
 from seq2seq.artifacts import Record, Workspace
 from seq2seq.config import Config, validate_config
 from seq2seq.corpora.fetching import identity
-from seq2seq.pipeline import STEPS, ingredients, perform
+from seq2seq.pipeline import CONTINUED, STEPS, ingredients, perform
 from seq2seq.training.progress import Progress
 
 PAIRS = [
@@ -70,23 +70,27 @@ def prepared(tmp_path_factory: pytest.TempPathFactory) -> tuple[Workspace, dict[
 
 @pytest.fixture
 def train(prepared: tuple[Workspace, dict[str, Record]], tmp_path: Path) -> Train:
-    """Train in a workspace of the test's own; settings are given as `training={...}`, `model={...}`."""
+    """Train in a workspace of the test's own; settings are given as `training={...}`, `model={...}`.
+
+    `parent` is the record of a model to start from.
+    """
     origin, records = prepared
     (tmp_path / "artifacts").symlink_to(origin.root / "artifacts")
 
     def run(
         notify: Callable[[Progress], None] = lambda event: None,
         should_stop: Callable[[], bool] = lambda: False,
+        parent: Record | None = None,
         **changes: dict[str, Any],
     ) -> Record:
         values = {
             name: {**SETTINGS.get(name, {}), **changes.get(name, {})} for name in ("model", "training", "runtime")
         }
         config: Config = validate_config(values)
-        step = STEPS["train"]
+        step, inputs = (CONTINUED, {**records, "parent": parent}) if parent else (STEPS["train"], records)
         sections = {section: config.section(section) for section in step.sections}
-        provenance = ingredients(step, sections, records)
+        provenance = ingredients(step, sections, inputs)
         workspace = Workspace(tmp_path)
-        return perform(step, sections, records, workspace, provenance, config.runtime, notify, should_stop)
+        return perform(step, sections, inputs, workspace, provenance, config.runtime, notify, should_stop)
 
     return run
