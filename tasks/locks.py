@@ -1,4 +1,7 @@
-"""Locks that the kernel frees: a killed process never leaves a step locked."""
+"""Locks between processes: what they have in common, and those of one machine, which its kernel frees.
+
+Which kind a run uses is chosen in `tasks/locking.py`.
+"""
 
 import asyncio
 import fcntl
@@ -6,6 +9,7 @@ import os
 import threading
 import time
 import uuid
+from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -14,23 +18,16 @@ from typing import Any
 POLL_SECONDS = 0.2
 
 
-class FileLocks:
-    """Prefect's `LockManager` over `fcntl.flock`: one file for each key, below `folder`.
+class Locks(ABC):
+    """Prefect's `LockManager`, and `held` for everybody else. All times are seconds.
 
-    The lock belongs to the open file, so it ends with the process however that ends, and holds between
-    threads as between processes. The files stay: to remove one would let two processes lock two files
-    of the same name. `on_wait` is called once with the key when someone else holds the lock.
+    `on_wait` is called once with the key when someone else holds the lock.
     """
 
-    def __init__(self, folder: Path, on_wait: Callable[[str], None] = lambda key: None) -> None:
-        self._folder = folder
-        self._on_wait = on_wait
-        self._guard = threading.Lock()
-        self._held: dict[str, tuple[str, int]] = {}
+    def __init__(self, on_wait: Callable[[str], None] = lambda key: None) -> None:
+        self.on_wait = on_wait
 
-    def __reduce__(self) -> tuple[Any, ...]:
-        return FileLocks, (self._folder,)
-
+    @abstractmethod
     def acquire_lock(
         self,
         key: str,
@@ -38,44 +35,30 @@ class FileLocks:
         acquire_timeout: float | None = None,
         hold_timeout: float | None = None,
     ) -> bool:
-        """Wait for the lock, at most `acquire_timeout` seconds; False when it stayed taken.
+        """Wait for the lock, at most `acquire_timeout`; False when it stayed taken.
 
         `hold_timeout` is not needed: nothing holds a lock longer than its process lives.
         """
-        if self.is_lock_holder(key, holder):
-            return True
-        descriptor = self._wait(key, acquire_timeout)
-        if descriptor is None:
-            return False
-        with self._guard:
-            self._held[key] = (holder, descriptor)
-        return True
 
+    @abstractmethod
     def release_lock(self, key: str, holder: str) -> None:
         """Give the lock back; ValueError when `holder` does not hold it."""
-        with self._guard:
-            owner, descriptor = self._held.get(key, ("", -1))
-            if owner != holder:
-                raise ValueError(f"{holder} does not hold the lock of {key}")
-            del self._held[key]
-        os.close(descriptor)
+
+    @abstractmethod
+    def is_lock_holder(self, key: str, holder: str) -> bool:
+        """Whether `holder` took the lock through this object."""
+
+    @abstractmethod
+    def wait_for_lock(self, key: str, timeout: float | None = None) -> bool:
+        """Wait until nobody holds the lock, at most `timeout`; False when it stayed taken."""
+
+    def confirm(self, key: str) -> None:
+        """Raise LockLost when a lock taken through this object is gone. A lock of the kernel cannot be lost."""
+        return None
 
     def is_locked(self, key: str) -> bool:
         """Whether anyone, in this process or another, holds the lock."""
         return not self.wait_for_lock(key, timeout=0)
-
-    def is_lock_holder(self, key: str, holder: str) -> bool:
-        """Whether `holder` took the lock through this object."""
-        with self._guard:
-            return self._held.get(key, ("", -1))[0] == holder
-
-    def wait_for_lock(self, key: str, timeout: float | None = None) -> bool:
-        """Wait until nobody holds the lock, at most `timeout` seconds; False when it stayed taken."""
-        descriptor = self._wait(key, timeout)
-        if descriptor is None:
-            return False
-        os.close(descriptor)
-        return True
 
     @contextmanager
     def held(self, key: str) -> Iterator[None]:
@@ -84,6 +67,7 @@ class FileLocks:
         self.acquire_lock(key, holder)
         try:
             yield
+            self.confirm(key)
         finally:
             self.release_lock(key, holder)
 
@@ -101,29 +85,94 @@ class FileLocks:
         """`wait_for_lock` without blocking the event loop."""
         return await asyncio.to_thread(self.wait_for_lock, key, timeout)
 
+
+class FileLocks(Locks):
+    """Locks over `fcntl.flock`: one file for each key, below `folder`.
+
+    The lock belongs to the open file, so it ends with the process however that ends, and holds between
+    threads as between processes. The files stay: to remove one would let two processes lock two files
+    of the same name.
+    """
+
+    def __init__(self, folder: Path, on_wait: Callable[[str], None] = lambda key: None) -> None:
+        super().__init__(on_wait)
+        self._folder = folder
+        self._guard = threading.Lock()
+        self._held: dict[str, tuple[str, int]] = {}
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return FileLocks, (self._folder,)
+
+    def acquire_lock(
+        self,
+        key: str,
+        holder: str,
+        acquire_timeout: float | None = None,
+        hold_timeout: float | None = None,
+    ) -> bool:
+        if self.is_lock_holder(key, holder):
+            return True
+        descriptor = self._wait(key, acquire_timeout)
+        if descriptor is None:
+            return False
+        with self._guard:
+            self._held[key] = (holder, descriptor)
+        return True
+
+    def release_lock(self, key: str, holder: str) -> None:
+        with self._guard:
+            owner, descriptor = self._held.get(key, ("", -1))
+            if owner != holder:
+                raise ValueError(f"{holder} does not hold the lock of {key}")
+            del self._held[key]
+        os.close(descriptor)
+
+    def is_lock_holder(self, key: str, holder: str) -> bool:
+        with self._guard:
+            return self._held.get(key, ("", -1))[0] == holder
+
+    def wait_for_lock(self, key: str, timeout: float | None = None) -> bool:
+        descriptor = self._wait(key, timeout)
+        if descriptor is None:
+            return False
+        os.close(descriptor)
+        return True
+
     def _wait(self, key: str, timeout: float | None) -> int | None:
-        """Descriptor of the locked file, or None when `timeout` seconds passed without it."""
+        """Descriptor of the locked file, or None when `timeout` passed without it."""
         path = self._folder / f"{key}.lock"
         path.parent.mkdir(parents=True, exist_ok=True)
         descriptor = os.open(path, os.O_RDWR | os.O_CREAT, 0o666)
-        deadline = None if timeout is None else time.monotonic() + timeout
-        announced = False
         try:
-            while not _try_lock(descriptor):
-                if deadline is not None and time.monotonic() >= deadline:
-                    os.close(descriptor)
-                    return None
-                if not announced and timeout != 0:
-                    self._on_wait(key)
-                    announced = True
-                time.sleep(POLL_SECONDS)
+            taken = wait_until(lambda: try_lock(descriptor), timeout, lambda: self.on_wait(key))
         except BaseException:
             os.close(descriptor)
             raise
+        if not taken:
+            os.close(descriptor)
+            return None
         return descriptor
 
 
-def _try_lock(descriptor: int) -> bool:
+def wait_until(attempt: Callable[[], bool], timeout: float | None, on_wait: Callable[[], None]) -> bool:
+    """Repeat `attempt` until it succeeds, at most `timeout` seconds; False when it did not.
+
+    `on_wait` is called once, after the first attempt failed and only where there is time to wait.
+    """
+    deadline = None if timeout is None else time.monotonic() + timeout
+    if attempt():
+        return True
+    if timeout != 0:
+        on_wait()
+    while deadline is None or time.monotonic() < deadline:
+        time.sleep(POLL_SECONDS)
+        if attempt():
+            return True
+    return False
+
+
+def try_lock(descriptor: int) -> bool:
+    """Lock an open file for this descriptor alone; False when another holds it."""
     try:
         fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except BlockingIOError:
