@@ -9,9 +9,10 @@ from typing import Any
 import pytest
 
 from seq2seq.artifacts import Artifact, FileEntry, Record, Workspace, digest_of
+from seq2seq.code_digests import SOURCE_ROOT, code_digests
 from seq2seq.config import Config, load_config
 from seq2seq.errors import CorpusError
-from seq2seq.pipeline import SOURCE_ROOT, STEPS, Job, Step, code_digests, ingredients, perform
+from seq2seq.pipeline import STEPS, Job, Step, ingredients, perform
 from seq2seq.settings.section import Section
 
 MODULES = {step.name: step.work.partition(":")[0] for step in STEPS.values()}
@@ -67,6 +68,9 @@ def test_a_comment_a_blank_line_or_a_docstring_makes_nothing_stale(source: Path)
         ('class A(B): """One."""\n', 'class A(C): """One."""\n', False),
         ('x = """a\n\nb"""\n', 'x = """a\nb"""\n', False),
         ('x = """a \nb"""\n', 'x = """a\nb"""\n', False),
+        ("x = ('a'  # why\n\n     'b')\n", "x = ('a'\n     'b')\n", True),
+        ("x = f'{1}#1'  # why\n", "x = f'{1}#1'\n", True),
+        ("x = '\\''  # '\n", "x = '\\''\n", True),
         ("def f():\n  return 1\nx = 2\n", "def f():\n  return 1\n  x = 2\n", False),
     ],
 )
@@ -79,6 +83,23 @@ def test_the_code_digest_sees_what_runs_and_nothing_else(before: str, after: str
         digests.append(code_digests("seq2seq.module", package.parent))
 
     assert (digests[0] == digests[1]) is same
+
+
+@pytest.mark.parametrize(
+    "place",
+    [
+        "def f():\n    if f:\n        {}\n",
+        "try:\n    pass\nexcept OSError:\n    {}\n",
+        "match 1:\n    case 1:\n        {}\n",
+        "for one in ():\n    pass\nelse:\n    {}\n",
+    ],
+)
+def test_the_code_digest_follows_imports_wherever_they_stand(place: str, tmp_path: Path) -> None:
+    (tmp_path / "seq2seq").mkdir()
+    (tmp_path / "seq2seq" / "one.py").write_text(place.format("from seq2seq import other"), encoding="utf-8")
+    (tmp_path / "seq2seq" / "other.py").write_text("", encoding="utf-8")
+
+    assert "seq2seq.other" in code_digests("seq2seq.one", tmp_path)
 
 
 def test_infrastructure_makes_nothing_stale(source: Path) -> None:
