@@ -11,17 +11,26 @@ from typing import Any
 import numpy as np
 
 from seq2seq.artifacts import Artifact
+from seq2seq.attention_maps import attention_map
 from seq2seq.corpora.pairs import Pairs, read_pairs
+from seq2seq.device import configure
 from seq2seq.errors import CorpusError, TrainingInterrupted
 from seq2seq.metrics import SentenceScores, bleu_of, score, score_sentences
-from seq2seq.model_folder import FolderConfig
+from seq2seq.model_folder import FolderConfig, LoadedModel, load_model
 from seq2seq.pipeline import Job
 from seq2seq.settings.evaluation import EvaluationSettings
 from seq2seq.translator import Translation, Translator
 
 EXAMPLES = 5
+"""Sentences of each kind that the statistics show: any, the best, the worst."""
+ATTENTION_MAPS = 4
+ATTENTION_MAP_TOKENS = range(5, 25)
+"""Tokens of a source and of a translation whose attention is drawn: more cannot be read, fewer say little."""
 LENGTH_BUCKETS = (0, 10, 20, 30, 40, 60)
 """Source tokens above which the next bucket begins."""
+
+SHOWN = ("source", "reference", "translation", "bleu", "chrf", "source_tokens")
+"""What the statistics hold of a sentence."""
 
 
 @dataclass(frozen=True)
@@ -33,12 +42,13 @@ class EvaluationProgress:
 
 
 def evaluate(evaluation: EvaluationSettings, train: Artifact, clean: Artifact, job: Job) -> dict[str, Any]:
-    """Write `scores.json`, `translations.jsonl` (a line for each pair) and `log/timing.json`.
+    """Write `scores.json`, `translations.jsonl` (a line for each pair), `log/timing.json` and `log/attention.json`.
 
-    Raises CorpusError when there is no test pair, ModelError when the model does not load, and TrainingInterrupted
+    The last holds attention maps of a few sentences, and is empty for a model without attention. Raises CorpusError when there is no test pair, ModelError when the model does not load, and TrainingInterrupted
     when the job is asked to stop.
     """
-    translator = Translator.load(train.folder, job.runtime)
+    loaded = load_model(train.folder, configure(job.runtime))
+    translator = Translator(loaded)
     test = _read_test(clean, translator.config)
     sources, references = test.frame["source"].tolist(), test.frame["target"].tolist()
     started = time.perf_counter()
@@ -55,7 +65,14 @@ def evaluate(evaluation: EvaluationSettings, train: Artifact, clean: Artifact, j
     scores = score(texts, references, evaluation) | _counts(translations, sentences)
     rows = list(_rows(sources, references, translations, sentences))
     _write(job, scores, rows, seconds)
-    return scores | {"examples": _examples(rows), "sentences_per_second": round(len(sources) / seconds, 1)}
+    _write_log(job, "attention", _attention_maps(loaded, rows))
+    best, worst = _best_and_worst(rows)
+    return scores | {
+        "examples": _shown(_spread(rows, EXAMPLES)),
+        "best": best,
+        "worst": worst,
+        "sentences_per_second": round(len(sources) / seconds, 1),
+    }
 
 
 def _read_test(clean: Artifact, model: FolderConfig) -> Pairs:
@@ -116,10 +133,35 @@ def _rows(
         yield {"source": source, "reference": reference, "translation": text, "bleu": bleu, "chrf": chrf} | details
 
 
-def _examples(rows: Sequence[dict[str, Any]]) -> list[dict[str, str]]:
-    """A few rows, spread evenly over the test split."""
-    places = np.unique(np.linspace(0, len(rows) - 1, EXAMPLES).round().astype(int))
-    return [{name: rows[place][name] for name in ("source", "reference", "translation")} for place in places]
+def _spread(rows: Sequence[dict[str, Any]], count: int) -> list[dict[str, Any]]:
+    """So many rows (or all), spread evenly over the test split."""
+    places = np.unique(np.linspace(0, len(rows) - 1, min(count, len(rows))).round().astype(int))
+    return [rows[place] for place in places]
+
+
+def _best_and_worst(rows: Sequence[dict[str, Any]]) -> tuple[list[dict[str, Any]], list[dict[str, Any]]]:
+    """By sentence BLEU, then chrF, among sources that are at least as long as the median: short ones say little.
+
+    Of equally good ones the longest come first. A source is shown once, and no perfect translation among the worst.
+    """
+    median = np.median([row["source_tokens"] for row in rows])
+    distinct = {row["source"]: row for row in rows if row["source_tokens"] >= median}
+    half = (len(distinct) + 1) // 2
+    best = sorted(distinct.values(), key=lambda row: (-row["bleu"], -row["chrf"], -row["source_tokens"]))[:half]
+    worst = sorted(distinct.values(), key=lambda row: (row["bleu"], row["chrf"], -row["source_tokens"]))
+    worst = [row for row in worst if row not in best and row["translation"] != row["reference"]]
+    return _shown(best[:EXAMPLES]), _shown(worst[:EXAMPLES])
+
+
+def _shown(rows: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
+    return [{name: row[name] for name in SHOWN} for row in rows]
+
+
+def _attention_maps(loaded: LoadedModel, rows: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
+    fitting = [row for row in rows if {row["source_tokens"], row["target_tokens"]} <= set(ATTENTION_MAP_TOKENS)]
+    chosen = _spread(fitting, ATTENTION_MAPS)
+    maps = (attention_map(loaded, row["source"], row["translation"]) for row in chosen)
+    return [asdict(one) for one in maps if one is not None]
 
 
 def _write(job: Job, scores: dict[str, Any], rows: Sequence[dict[str, Any]], seconds: float) -> None:
@@ -128,6 +170,11 @@ def _write(job: Job, scores: dict[str, Any], rows: Sequence[dict[str, Any]], sec
     with (job.into / "translations.jsonl").open("w", encoding="utf-8", newline="\n") as table:
         for row in rows:
             table.write(json.dumps(row, ensure_ascii=False) + "\n")
-    timing = {"translation_seconds": round(seconds, 3), "sentences": len(rows)}
+    _write_log(job, "timing", {"translation_seconds": round(seconds, 3), "sentences": len(rows)})
+
+
+def _write_log(job: Job, name: str, content: Any) -> None:
+    """Write what may differ from run to run in its last digits: beside the content, not in it."""
     (job.into / "log").mkdir(exist_ok=True)
-    (job.into / "log" / "timing.json").write_text(json.dumps(timing, indent=2) + "\n", encoding="utf-8")
+    text = json.dumps(content, ensure_ascii=False) + "\n"
+    (job.into / "log" / f"{name}.json").write_text(text, encoding="utf-8")

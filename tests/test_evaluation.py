@@ -87,6 +87,32 @@ def test_a_small_test_split_shows_each_pair_once(run: Run) -> None:
     assert [example["source"] for example in examples] == SOURCES[:2]
 
 
+def test_the_best_and_the_worst_are_no_short_sentences_and_no_sentence_twice(run: Run, model: Path) -> None:
+    translations = own_translations(model)
+    references = [translations[0], translations[1], translations[2], "", "xyz", translations[5], translations[6], "xyz"]
+    sources = [*SOURCES, SOURCES[2]]
+    found = run(sources, [*references, translations[2]])
+
+    assert [one["source"] for one in found["best"]] == [SOURCES[2], SOURCES[0], SOURCES[5]]
+    assert [one["source"] for one in found["worst"]] == [SOURCES[4], SOURCES[7]]
+    assert found["best"][0]["bleu"] == 100
+    assert found["worst"][0]["bleu"] < 1
+
+
+def test_a_perfect_translation_is_not_among_the_worst(run: Run, model: Path) -> None:
+    assert run(SOURCES, own_translations(model))["worst"] == []
+
+
+def test_attention_is_kept_for_sentences_that_can_be_read(run: Run, model: Path, tmp_path: Path) -> None:
+    run([*SOURCES, "eins zwei drei vier fünf"], [*SOURCES, "x"])
+    maps = json.loads((tmp_path / "scores" / "log" / "attention.json").read_text(encoding="utf-8"))
+
+    lengths = [len(one["source_tokens"]) - 1 for one in maps]
+    assert lengths
+    assert set(lengths) <= set(range(5, 25))
+    assert len(maps[0]["weights_TS"]) == len(maps[0]["target_tokens"])
+
+
 def test_the_table_has_a_row_for_each_pair_in_order(run: Run, model: Path, tmp_path: Path) -> None:
     run(SOURCES, SOURCES)
     lines = (tmp_path / "scores" / "translations.jsonl").read_text(encoding="utf-8").splitlines()

@@ -1,0 +1,74 @@
+"""Where the decoder looked: the attention weights behind a translation.
+
+Shapes in names: S source positions, T target positions.
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from tokenizers import Tokenizer
+from torch import Tensor, nn
+
+from seq2seq.batching import pad_sources
+from seq2seq.model_folder import LoadedModel
+from seq2seq.special_tokens import BOS, EOS, SPECIAL_TOKENS
+
+
+@dataclass(frozen=True)
+class AttentionMap:
+    """How much of each source token went into each target token; both sides end with the end mark."""
+
+    source_tokens: list[str]
+    target_tokens: list[str]
+    weights_TS: list[list[float]]
+    """A row for each target token, which adds up to 1 but for rounding (three decimals)."""
+
+
+def attention_map(loaded: LoadedModel, source: str, translation: str) -> AttentionMap | None:
+    """The weights of one teacher-forced pass over a translation (Luong et al. 2015, equation 7).
+
+    None for a model without attention. Subwords are those of the tokenizer, which beam search may have cut otherwise.
+    """
+    model = loaded.model
+    if model.decoder.attention is None:
+        return None
+    source_ids, target_ids = (
+        tokenizer.encode(text).ids
+        for tokenizer, text in ((loaded.source_tokenizer, source), (loaded.target_tokenizer, translation))
+    )
+    device = next(model.parameters()).device
+    source_1S, lengths_1 = pad_sources([np.asarray(source_ids, dtype=np.int32)])
+    inputs_1T = torch.tensor([[BOS, *target_ids]], device=device)
+    with torch.inference_mode(), _Weights(model.decoder.attention) as seen:
+        memory = model.encode(source_1S.to(device), lengths_1)
+        model.decode(inputs_1T, memory, model.start(memory))
+    weights_TS = seen.weights_BTS[0].float().cpu()
+    if model.encoder.reverse_source:
+        weights_TS = weights_TS.flip(1)
+    return AttentionMap(
+        _pieces(loaded.source_tokenizer, source_ids),
+        _pieces(loaded.target_tokenizer, target_ids),
+        [[round(weight, 3) for weight in row] for row in weights_TS.tolist()],
+    )
+
+
+class _Weights:
+    """Keeps the weights that an attention gives while this is open: decoding itself has no use for them."""
+
+    def __init__(self, attention: nn.Module) -> None:
+        self._attention = attention
+
+    def __enter__(self) -> "_Weights":
+        self._hook = self._attention.register_forward_hook(self._keep)
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        self._hook.remove()
+
+    def _keep(self, attention: nn.Module, inputs: tuple[Tensor, ...], outputs: tuple[Tensor, Tensor]) -> None:
+        self.weights_BTS = outputs[1]
+
+
+def _pieces(tokenizer: Tokenizer, ids: list[int]) -> list[str]:
+    return [*map(tokenizer.id_to_token, ids), SPECIAL_TOKENS[EOS]]
