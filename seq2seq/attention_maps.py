@@ -7,7 +7,6 @@ from dataclasses import dataclass
 
 import numpy as np
 import torch
-from tokenizers import Tokenizer
 from torch import Tensor, nn
 
 from seq2seq.batching import pad_sources
@@ -33,13 +32,10 @@ def attention_map(loaded: LoadedModel, source: str, translation: str) -> Attenti
     model = loaded.model
     if model.decoder.attention is None:
         return None
-    source_ids, target_ids = (
-        tokenizer.encode(text).ids
-        for tokenizer, text in ((loaded.source_tokenizer, source), (loaded.target_tokenizer, translation))
-    )
+    source_text, target_text = loaded.source_tokenizer.encode(source), loaded.target_tokenizer.encode(translation)
     device = next(model.parameters()).device
-    source_1S, lengths_1 = pad_sources([np.asarray(source_ids, dtype=np.int32)])
-    inputs_1T = torch.tensor([[BOS, *target_ids]], device=device)
+    source_1S, lengths_1 = pad_sources([np.asarray(source_text.ids, dtype=np.int32)])
+    inputs_1T = torch.tensor([[BOS, *target_text.ids]], device=device)
     with torch.inference_mode(), _Weights(model.decoder.attention) as seen:
         memory = model.encode(source_1S.to(device), lengths_1)
         model.decode(inputs_1T, memory, model.start(memory))
@@ -47,8 +43,8 @@ def attention_map(loaded: LoadedModel, source: str, translation: str) -> Attenti
     if model.encoder.reverse_source:
         weights_TS = weights_TS.flip(1)
     return AttentionMap(
-        _pieces(loaded.source_tokenizer, source_ids),
-        _pieces(loaded.target_tokenizer, target_ids),
+        [*source_text.tokens, SPECIAL_TOKENS[EOS]],
+        [*target_text.tokens, SPECIAL_TOKENS[EOS]],
         [[round(weight, 3) for weight in row] for row in weights_TS.tolist()],
     )
 
@@ -68,7 +64,3 @@ class _Weights:
 
     def _keep(self, attention: nn.Module, inputs: tuple[Tensor, ...], outputs: tuple[Tensor, Tensor]) -> None:
         self.weights_BTS = outputs[1]
-
-
-def _pieces(tokenizer: Tokenizer, ids: list[int]) -> list[str]:
-    return [*map(tokenizer.id_to_token, ids), SPECIAL_TOKENS[EOS]]

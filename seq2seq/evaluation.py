@@ -44,7 +44,9 @@ class EvaluationProgress:
 def evaluate(evaluation: EvaluationSettings, train: Artifact, clean: Artifact, job: Job) -> dict[str, Any]:
     """Write `scores.json`, `translations.jsonl` (a line for each pair), `log/timing.json` and `log/attention.json`.
 
-    The last holds attention maps of a few sentences, and is empty for a model without attention. Raises CorpusError when there is no test pair, ModelError when the model does not load, and TrainingInterrupted
+    The last holds attention maps of a few sentences, and is empty for a model without attention.
+
+    Raises CorpusError when there is no test pair, ModelError when the model does not load, and TrainingInterrupted
     when the job is asked to stop.
     """
     loaded = load_model(train.folder, configure(job.runtime))

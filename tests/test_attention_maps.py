@@ -29,7 +29,7 @@ def test_the_weights_are_those_that_make_the_contexts(tmp_path: Path) -> None:
     found = attention_map(loaded, "vier fünf sechs", "four five")
 
     network = loaded.model
-    ids = [loaded.source_tokenizer.encode("vier fünf sechs").ids + [3]]
+    ids = [[*loaded.source_tokenizer.encode("vier fünf sechs").ids, 3]]
     target = [[2, *loaded.target_tokenizer.encode("four five").ids]]
     with torch.inference_mode():
         memory = network.encode(torch.tensor(ids), torch.tensor([4]))
