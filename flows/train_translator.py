@@ -4,11 +4,13 @@ from pathlib import Path
 
 from prefect import flow
 
+from seq2seq.adoption import ModelSource
 from seq2seq.artifacts import Workspace
+from seq2seq.champions import resolve
 from seq2seq.config import Config
 from tasks.corpus import clean, fetch
 from tasks.delivery import deliver
-from tasks.evaluation import evaluate
+from tasks.evaluation import adopt, evaluate
 from tasks.step import pipeline_run
 from tasks.stopping import cancelled_when_stopped
 from tasks.tokenization import tokenize
@@ -18,22 +20,25 @@ from tasks.vocabulary import build_vocabulary, encode
 
 @flow(name="train-translator", flow_run_name="train {config.name}")
 @cancelled_when_stopped
-def train_translator(config: Config, workspace: str = "workspace") -> str:
+def train_translator(config: Config, workspace: str = "workspace", continue_from: str = "") -> str:
     """Train a translation model on a parallel corpus and score it.
 
     Args:
         config: What to train on and how; every field has a default.
         workspace: Folder that holds everything made so far. What is there already is not made again.
+        continue_from: A model folder, or a language pair's with a champion, whose weights to start from; empty: from
+            scratch. Vocabularies and network sizes must be equal. Optimizer, schedule and warm-up begin anew.
 
     Returns:
         Path of the run's report.json.
     """
     with pipeline_run(Workspace(Path(workspace)), config) as run:
+        parent = adopt(ModelSource(directory=str(resolve(Path(continue_from))))) if continue_from else None
         corpus = fetch(config.corpus)
         pairs = clean(config.cleaning, corpus)
         text = tokenize(config.tokenization, pairs)
         vocabulary = build_vocabulary(config.vocabulary, text)
         ids = encode(text, vocabulary)
-        model = train(config.model, config.training, ids, vocabulary, pairs)
+        model = train(config.model, config.training, ids, vocabulary, pairs, parent)
         scores = evaluate(config.evaluation, model, pairs)
         return deliver(run, model, scores)

@@ -134,13 +134,18 @@ def _model(config: Config, statistics: Mapping[str, Statistics]) -> list[str]:
                 ("architecture", _architecture(config.model)),
                 ("parameters", f"{training['parameters']:,}"),
                 ("vocabulary", f"{settings.kind} ({joint}{' and '.join(sizes)} tokens)" if sizes else settings.kind),
-                ("training", f"{training['steps']:,} steps, best at step {training['best_step']:,} by validation BLEU"),
+                ("training", _training(training)),
                 ("validation loss", f"{training['valid_nats_per_token']:.3f} nats per token"),
             ],
         ),
         "Every setting is in `pipeline.json`.",
         "",
     ]
+
+
+def _training(training: Statistics) -> str:
+    told = f"{training['steps']:,} steps, best at step {training['best_step']:,} by validation BLEU"
+    return f"{told}; continued from model `{training['parent'][:12]}`" if "parent" in training else told
 
 
 def _architecture(model: ModelSettings) -> str:

@@ -3,6 +3,7 @@
 import shutil
 
 from seq2seq.artifacts import Record
+from seq2seq.pipeline import CONTINUED
 from seq2seq.settings.model import ModelSettings
 from seq2seq.settings.training import TrainingSettings
 from tasks.progress import TrainingDisplay
@@ -17,9 +18,13 @@ def train(
     encoded: Record,
     vocabulary: Record,
     cleaned: Record,
+    parent: Record | None = None,
 ) -> Record:
-    """Train, and throw the checkpoints away once the result is safe in the index."""
-    record = _train(model, training, encoded, vocabulary, cleaned)
+    """Train, from the weights of `parent` where one is given; throw the checkpoints away once the result is safe."""
+    if parent is None:
+        record = _train(model, training, encoded, vocabulary, cleaned)
+    else:
+        record = _continue(model, training, encoded, vocabulary, cleaned, parent)
     shutil.rmtree(current_run().workspace.checkpoints(record.key), ignore_errors=True)
     return record
 
@@ -34,6 +39,24 @@ def _train(
     cleaned: Record,
 ) -> Record:
     """Train the encoder-decoder, or go on with a training of this key that was stopped."""
+    return _watched(work)
+
+
+@cached_step(CONTINUED)
+def _continue(
+    work: Work,
+    model: ModelSettings,
+    training: TrainingSettings,
+    encoded: Record,
+    vocabulary: Record,
+    cleaned: Record,
+    parent: Record,
+) -> Record:
+    """Train from the weights of a finished model, or go on with such a training that was stopped."""
+    return _watched(work)
+
+
+def _watched(work: Work) -> Record:
     with stop_on_signals() as stop, TrainingDisplay() as display:
         record = work(should_stop=stop, notify=display)
     show_training(record, work.run.workspace.open(record))

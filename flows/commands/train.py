@@ -11,13 +11,16 @@ from flows.commands.options import DEFAULT_WORKSPACE, Settings, Traceback, Works
 from flows.guard import guarded
 from seq2seq.adoption import made_with
 from seq2seq.artifacts import Workspace
+from seq2seq.champions import resolve
 from seq2seq.config import load_config
+from seq2seq.model_folder import check_model
 
 
 def train(
     config: str,
     *,
     settings: Settings | None = None,
+    continue_from: Path | None = None,
     workspace: WorkspacePath = DEFAULT_WORKSPACE,
     traceback: Traceback = False,
 ) -> int:
@@ -27,14 +30,20 @@ def train(
     ----------
     config
         Name of a preset (demo, multi30k, …) or path of a TOML file.
+    continue_from
+        A model folder (or a language pair's, for its champion) whose weights to start from. Vocabularies and network
+        sizes must be equal. Optimizer, schedule and warm-up begin anew with the training settings of this run, its
+        limits count from here, and the model is kept as it is where nothing better was found on validation.
     """
 
     def work() -> None:
         checked = load_config(config, settings or [])
+        if continue_from is not None:
+            check_model(resolve(continue_from))
         with console.prefect_in_the_background(traceback):
             from flows.train_translator import train_translator
 
-            report = train_translator(checked, str(workspace))
+            report = train_translator(checked, str(workspace), str(continue_from or ""))
         show_report(Path(report), Workspace(workspace))
 
     return guarded(work, traceback)
