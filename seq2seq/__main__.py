@@ -43,12 +43,14 @@ def translate(options: argparse.Namespace, source: BufferedReader, target: Binar
     other end of a pipe has the answer before writing on.
     """
     config = _config(options)
+    from seq2seq.champions import resolve
     from seq2seq.model_folder import check_model
 
-    check_model(options.model)  # before PyTorch, whose import takes seconds
+    folder = resolve(options.model)
+    check_model(folder)  # before PyTorch, whose import takes seconds
     from seq2seq.translator import Translator
 
-    translator = Translator.load(options.model, config.runtime, options.precision)
+    translator = Translator.load(folder, config.runtime, options.precision)
     decoding = config.evaluation
     for lines in read_lines(source):
         texts = translator.translate(lines, decoding.beam_size, decoding.length_penalty, decoding.batch_sentences)
@@ -106,7 +108,12 @@ def _parser() -> argparse.ArgumentParser:
         help="translate lines of standard input",
         description="Translate UTF-8 text from standard input to standard output: one line out for each line in.",
     )
-    command.add_argument("model", metavar="MODEL_DIR", type=Path, help="folder with model.safetensors and config.json")
+    command.add_argument(
+        "model",
+        metavar="MODEL_DIR",
+        type=Path,
+        help="a model folder, or a language pair's (models/ko-en): its champion",
+    )
     command.add_argument("--beam-size", type=int, help="hypotheses kept per sentence; 1 is greedy (default: 5)")
     command.add_argument("--length-penalty", type=float, help="exponent of the length in a score (default: 1.0)")
     command.add_argument("--batch-sentences", type=int, help="sentences decoded together (default: 64)")

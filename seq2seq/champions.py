@@ -92,6 +92,10 @@ class Shelf:
                     standing.pop()
         return standing[-2::-1]
 
+    def delivered(self) -> list[Path]:
+        """Folders of the models that trainings delivered here, by name."""
+        return sorted(path.parent for path in self.folder.glob(f"[!.]*/{CONFIG}") if path.parent.name != VERSIONS)
+
     def folder_of(self, digest: str) -> Path:
         """Where a promoted model lies."""
         return self.folder / VERSIONS / digest[:12]
@@ -129,10 +133,15 @@ class Shelf:
         return True
 
     def keep(self, source: Path, texts: Mapping[str, str], digest: str) -> Path:
-        """The version folder with this digest, copied from `source` unless it is there and intact."""
+        """The version folder with this digest, copied from `source` unless it is there and intact; see `promote`."""
         folder = self.folder_of(digest)
         if _holds(folder, digest):
             return folder
+        found = model_digest(source)
+        if found != digest:
+            raise ModelError(
+                f"{source} holds the model {found[:12]} by now, not {digest[:12]}: promote that one instead."
+            )
         partial = folder.with_name(f".{folder.name}.partial")
         shutil.rmtree(partial, ignore_errors=True)
         partial.mkdir(parents=True)
@@ -140,12 +149,8 @@ class Shelf:
             shutil.copyfile(source / name, partial / name)
         for name, text in texts.items():
             (partial / name).write_text(text, encoding="utf-8")
-        found = model_digest(partial)
-        if found != digest:
-            shutil.rmtree(partial)
-            raise ModelError(
-                f"{source} holds model {found[:12]}, not {digest[:12]}: it was changed meanwhile. Try again."
-            )
+        if model_digest(partial) != digest:
+            raise ModelError(f"{source} was changed while it was copied. Promote it again.")
         shutil.rmtree(folder, ignore_errors=True)
         partial.rename(folder)
         return folder
@@ -160,7 +165,15 @@ def model_digest(folder: Path) -> str:
 def resolve(folder: Path) -> Path:
     """The champion's folder for the folder of a language pair; any other folder as it is. Raises ModelError."""
     shelf = Shelf(folder)
-    return shelf.champion_folder() if shelf.pointer.exists() else folder
+    if shelf.pointer.exists():
+        return shelf.champion_folder()
+    delivered = [] if (folder / CONFIG).exists() else [model.name for model in shelf.delivered()]
+    if delivered:
+        raise ModelError(
+            f"{folder} holds models of a language pair ({', '.join(delivered)}), and none is the champion yet: name "
+            f"the model's own folder, or choose the champion: `python -m flows models promote {folder.name} MODEL`."
+        )
+    return folder
 
 
 def _parse(text: str) -> list[Decision]:

@@ -11,6 +11,7 @@ import torch
 
 from seq2seq.batching import pad_sources
 from seq2seq.beam_search import beam_search
+from seq2seq.champions import resolve
 from seq2seq.decoding import greedy, longest_translation
 from seq2seq.device import autocast, configure
 from seq2seq.model_folder import FolderConfig, LoadedModel, load_model
@@ -52,9 +53,10 @@ class Translator:
     def load(cls, folder: Path, runtime: RuntimeSettings | None = None, precision: str = "fp32") -> Self:
         """Load a model folder; `precision` is fp32, bf16 or auto (bf16 where the processor computes in it).
 
-        Raises ModelError for a folder that is not in order, and ConfigError for a device that is not there.
+        The folder of a language pair (models/ko-en) stands for the model that is in use there. Raises ModelError for
+        a folder that is not in order, and ConfigError for a device that is not there.
         """
-        return cls(load_model(folder, configure(runtime or RuntimeSettings())), precision)
+        return cls(load_model(resolve(folder), configure(runtime or RuntimeSettings())), precision)
 
     @property
     def config(self) -> FolderConfig:

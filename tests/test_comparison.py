@@ -19,7 +19,7 @@ from seq2seq.settings.evaluation import EvaluationSettings
 from seq2seq.settings.promotion import PromotionSettings
 
 SETTINGS = EvaluationSettings(bootstrap_samples=300)
-WORDS = "the small dog sees a big cat while one old man runs over there today".split()
+WORDS = ["the", "small", "dog", "sees", "a", "big", "cat", "while", "one", "old", "man", "runs", "over", "there"]
 
 
 def sentences(pairs: int = 60) -> list[str]:
