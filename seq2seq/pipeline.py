@@ -7,7 +7,7 @@ reads, the content of its inputs, the versions of the libraries behind it. Equal
 import importlib
 import time
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
@@ -100,6 +100,13 @@ STEPS: dict[str, Step] = {
         ),
     )
 }
+
+CONTINUED = replace(
+    STEPS["train"],
+    work="seq2seq.training.warm_start:train",
+    inputs={**STEPS["train"].inputs, "parent": ("config", "model", "source_tokenizer", "target_tokenizer")},
+)
+"""`train` from the weights of a model folder, which the record then names among its inputs."""
 
 
 def ingredients(
