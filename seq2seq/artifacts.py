@@ -36,6 +36,20 @@ class FileEntry(BaseModel):
     sha256: str
 
 
+class Acceptance(BaseModel):
+    """Someone's word that a change of code or libraries left a result as it was."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    by: str
+    at: str
+    """ISO 8601, UTC, seconds."""
+    why: str
+    from_key: str
+    """Key of the record whose result was accepted."""
+    changes: tuple[str, ...]
+
+
 class Record(BaseModel):
     """What a step made: passed from task to task, and stored as the step's cached result."""
 
@@ -49,6 +63,7 @@ class Record(BaseModel):
     statistics: dict[str, Any]
     provenance: dict[str, Any]
     seconds: float
+    accepted: Acceptance | None = None
 
     def parts(self, wanted: Iterable[str] = ()) -> dict[str, str]:
         """Digest of each part in `wanted` that the artifact holds (of every part when `wanted` is empty)."""
@@ -141,10 +156,17 @@ class Workspace:
         """The record under this key, or None; reads Prefect's result file without Prefect."""
         return _read_record(self.index_file(step, key))
 
-    def records(self, step: str) -> list[Record]:
-        """All records of a step, the last one written first."""
+    def records(self, step: str, newest: int | None = None) -> list[Record]:
+        """The `newest` records of a step (all without a number), the last one written or used first."""
         files = sorted((self.index / step).glob("*.json"), key=lambda path: path.stat().st_mtime_ns, reverse=True)
-        return [record for record in map(_read_record, files) if record is not None]
+        return [record for record in map(_read_record, files[:newest]) if record is not None]
+
+    def restate(self, old: Record, new: Record) -> None:
+        """Store `new` beside `old`, in the form that Prefect gave the file of `old`. The caller holds the lock of `new`."""
+        stored = json.loads(self.index_file(old.step, old.key).read_text(encoding="utf-8"))
+        stored["metadata"] = json.loads(json.dumps(stored["metadata"]).replace(old.key, new.key))
+        stored["result"] = new.model_dump_json()
+        write_text_atomically(self.index_file(new.step, new.key), json.dumps(stored, separators=(",", ":")))
 
     def open(self, record: Record, parts: Iterable[str] = ()) -> Artifact:
         """The artifact of a record, limited to `parts`."""
