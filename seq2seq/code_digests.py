@@ -19,9 +19,12 @@ INFRASTRUCTURE = frozenset(
     f"seq2seq.{name}"
     for name in (
         "artifacts",
+        "champions",
         "code_digests",
         "config",
+        "disk",
         "errors",
+        "flock",
         "pipeline",
         "settings.promotion",
         "settings.runtime",

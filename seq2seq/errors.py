@@ -4,7 +4,8 @@
     ├── UserError                the person can mend it (exit code 2, never retried)
     │   ├── ConfigError          a setting is misspelt, out of range or missing
     │   ├── CorpusError          the corpus is not what a parallel corpus has to be
-    │   └── ModelError           a model folder is incomplete, damaged or not ours
+    │   ├── ModelError           a model folder is incomplete, damaged or not ours
+    │   └── DiskError            the disk is full, read-only, or not ours to write
     ├── SourceUnavailable        the network or a remote host failed (exit code 1, retried)
     ├── ArtifactDamaged          an artifact is gone or is not what was published (a cache miss)
     ├── StepTimedOut             a step took longer than it may (exit code 1); the same command resumes it
@@ -32,6 +33,10 @@ class CorpusError(UserError):
 
 class ModelError(UserError):
     """A model folder is incomplete, damaged or not one of ours."""
+
+
+class DiskError(UserError):
+    """The disk is full, read-only, or not ours to write (`seq2seq.disk` maps the system's errors to it)."""
 
 
 class SourceUnavailable(Seq2SeqError):

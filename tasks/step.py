@@ -7,7 +7,7 @@ A step of `seq2seq.pipeline` becomes a Prefect task whose result file *is* the i
   `RecordSerializer` refuses to deserialise a record whose artifact no longer holds what was published:
   a damaged or deleted artifact is a miss.
 * Storage and key differ from call to call, so each call binds them with `Task.with_options`.
-* Isolation is SERIALIZABLE over `FileLocks`: of two runs that need the same step, one does it and the
+* Isolation is SERIALIZABLE over the locks of `tasks.locking`: of two runs that need the same step, one does it and the
   other waits and hits.
 * Only `SourceUnavailable` is retried: what the data or the user did would fail again.
 """
@@ -30,12 +30,14 @@ from prefect.tasks import exponential_backoff
 from seq2seq import pipeline
 from seq2seq.artifacts import Record, Workspace, digest_of
 from seq2seq.config import Config
+from seq2seq.disk import writing
 from seq2seq.errors import Seq2SeqError, SourceUnavailable, StepTimedOut
 from seq2seq.planning import NOT_DONE, look_up
 from seq2seq.report import StepOutcome
 from seq2seq.settings.section import Section
 from tasks.index_storage import IndexStorage
-from tasks.locks import FileLocks
+from tasks.locking import locks_for
+from tasks.presence import present
 from tasks.reporting import headline, say
 
 P = ParamSpec("P")
@@ -66,8 +68,9 @@ class PipelineRun:
     verified: set[str] = field(default_factory=set)
 
     def verify(self, record: Record) -> None:
-        """Hash the record's files, once in a run; raises ArtifactDamaged."""
+        """Hash the record's files, once in a run; raises ArtifactDamaged. The record counts as used now."""
         if record.key not in self.verified:
+            self.workspace.touch(record)
             self.workspace.verify(record)
             self.verified.add(record.key)
 
@@ -87,7 +90,8 @@ def pipeline_run(workspace: Workspace, config: Config) -> Iterator[PipelineRun]:
     run = PipelineRun(workspace, config)
     token = _current_run.set(run)
     try:
-        yield run
+        with writing("the run's files", workspace.root), present(workspace):
+            yield run
     finally:
         _current_run.reset(token)
 
@@ -198,7 +202,7 @@ def _run(
         timeout_seconds=run.config.runtime.max_step_minutes * 60 or None,
         cache_policy=Address(
             isolation_level="SERIALIZABLE",
-            lock_manager=FileLocks(run.workspace.locks, on_wait=_say_waiting),
+            lock_manager=locks_for(run.workspace, run.config.runtime, on_wait=_say_waiting),
             file=f"{step.name}/{work.key}.json",
         ),
         result_serializer=RecordSerializer(),

@@ -17,7 +17,7 @@ from prefect.client.schemas.sorting import FlowRunSort
 
 from seq2seq.artifacts import Record, Workspace
 from seq2seq.config import Config
-from seq2seq.errors import CorpusError, SourceUnavailable, StepTimedOut, TrainingInterrupted
+from seq2seq.errors import CorpusError, DiskError, SourceUnavailable, StepTimedOut, TrainingInterrupted
 from seq2seq.pipeline import Job, Step
 from seq2seq.settings.runtime import RuntimeSettings
 from seq2seq.settings.section import Section
@@ -162,7 +162,7 @@ def test_a_record_that_cannot_be_written_fails_the_run(
 
     with monkeypatch.context() as full_disk:
         full_disk.setattr(index_storage, "write_bytes_atomically", refuse)
-        with pytest.raises(OSError, match="No space left"):
+        with pytest.raises(DiskError, match=r"could not be written to .*index/echo/.*the disk is full"):
             run()
 
     assert [outcome.cached for outcome in run().outcomes] == [False]
