@@ -8,7 +8,7 @@ from seq2seq.artifacts import Record
 from seq2seq.model_card import card
 from seq2seq.report import build_report, config_digest, write_report
 from seq2seq.sharing import assemble
-from tasks.locks import FileLocks
+from tasks.locking import locks_for
 from tasks.step import PipelineRun
 
 
@@ -18,7 +18,7 @@ def deliver(run: PipelineRun, model: Record, scores: Record) -> str:
     shelf = run.workspace.models(config.corpus.source_language, config.corpus.target_language)
     model_dir = shelf / config.name
     statistics = {name: record.statistics for name, record in run.records.items()}
-    with FileLocks(run.workspace.locks).held(f"models/{shelf.name}/{config.name}"):
+    with locks_for(run.workspace, config.runtime).held(f"models/{shelf.name}/{config.name}"):
         assemble(run.workspace.root / model.address, model_dir, card(config, statistics), config)
     return str(report(run, model, scores, model_dir))
 

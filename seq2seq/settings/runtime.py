@@ -1,10 +1,13 @@
 """Settings of the machine at hand. None of them enters a key: a result is the same, up to the last bits."""
 
 from typing import Literal
+from urllib.parse import urlsplit
 
-from pydantic import Field
+from pydantic import Field, field_validator
 
 from seq2seq.settings.section import Section
+
+LOCK_SERVERS = ("redis", "rediss", "unix")
 
 
 class RuntimeSettings(Section):
@@ -17,3 +20,18 @@ class RuntimeSettings(Section):
     max_step_minutes: float = Field(
         0.0, ge=0, description="A step that takes longer fails; the same command resumes it. 0: no limit."
     )
+    locks: str = Field(
+        "",
+        description="Empty: locks of this machine's kernel. redis://HOST:PORT/NUMBER: locks in a Redis server, for a "
+        "workspace that several machines share. Its password comes from the environment: REDISCLI_AUTH.",
+    )
+
+    @field_validator("locks")
+    @classmethod
+    def _address_without_password(cls, address: str) -> str:
+        parts = urlsplit(address)
+        if address and (parts.scheme not in LOCK_SERVERS or parts.port == 0):
+            raise ValueError(f"should be empty or begin with {', '.join(f'{name}://' for name in LOCK_SERVERS)}")
+        if parts.password or "password=" in parts.query:
+            raise ValueError("a password does not belong in settings: put it into the environment as REDISCLI_AUTH")
+        return address
