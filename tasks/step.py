@@ -35,6 +35,7 @@ from seq2seq.errors import Seq2SeqError, SourceUnavailable, StepTimedOut
 from seq2seq.planning import NOT_DONE, look_up
 from seq2seq.report import StepOutcome
 from seq2seq.settings.section import Section
+from tasks.heartbeat import heartbeats
 from tasks.index_storage import IndexStorage
 from tasks.locking import locks_for
 from tasks.presence import present
@@ -90,7 +91,7 @@ def pipeline_run(workspace: Workspace, config: Config) -> Iterator[PipelineRun]:
     run = PipelineRun(workspace, config)
     token = _current_run.set(run)
     try:
-        with writing("the run's files", workspace.root), present(workspace):
+        with writing("the run's files", workspace.root), present(workspace), heartbeats():
             yield run
     finally:
         _current_run.reset(token)
