@@ -15,12 +15,14 @@ import json
 import os
 import shutil
 from collections.abc import Callable, Iterable, Mapping
+from contextlib import AbstractContextManager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from pydantic import BaseModel, ConfigDict
 
+from seq2seq.disk import writing
 from seq2seq.errors import ArtifactDamaged
 
 RECORD_FORMAT = 1  # raise it when infrastructure changes what an artifact means: it enters every key
@@ -104,8 +106,13 @@ def write_bytes_atomically(path: Path, content: bytes) -> None:
     """Replace `path` as a whole, whenever the writer is killed."""
     path.parent.mkdir(parents=True, exist_ok=True)
     partial = path.with_name(f".{path.name}.{os.getpid()}.partial")
-    partial.write_bytes(content)
-    partial.replace(path)
+    try:
+        partial.write_bytes(content)
+        partial.replace(path)
+    except OSError:
+        with suppress(OSError):
+            partial.unlink()  # a full disk has no room for half a file
+        raise
 
 
 @dataclass(frozen=True)
@@ -140,6 +147,11 @@ class Workspace:
     def locks(self) -> Path:
         return self.root / "locks"
 
+    @property
+    def running(self) -> Path:
+        """Each running flow holds the lock of a file of its own in here."""
+        return self.locks / "running"
+
     def checkpoints(self, key: str) -> Path:
         """Folder of the unfinished training with this key."""
         return self.root / "checkpoints" / key
@@ -168,6 +180,25 @@ class Workspace:
         stored["result"] = new.model_dump_json()
         write_text_atomically(self.index_file(new.step, new.key), json.dumps(stored, separators=(",", ":")))
 
+    def touch(self, record: Record) -> None:
+        """Note that a record is used now: the time of its index file says when it was used last."""
+        with suppress(FileNotFoundError):
+            os.utime(self.index_file(record.step, record.key))
+
+    def claim(self, record: Record) -> None:
+        """Verify an artifact, and keep it from being pruned while the caller's flow runs: for a new record of it.
+
+        Raises ArtifactDamaged.
+        """
+        with self.shelf_lock(record.step):
+            self._claim(record)
+
+    def shelf_lock(self, step: str) -> AbstractContextManager[bool]:
+        """Held for a moment while artifacts of a step get their name or lose it."""
+        from seq2seq.flock import locked  # not there on Windows, where models are read all the same
+
+        return locked(self.locks / "artifacts" / f"{step}.lock")
+
     def open(self, record: Record, parts: Iterable[str] = ()) -> Artifact:
         """The artifact of a record, limited to `parts`."""
         return Artifact(self.root / record.address, tuple(parts))
@@ -191,31 +222,18 @@ class Workspace:
     ) -> Record:
         """Let `write` fill an empty folder and give it its final name. The caller holds the step's lock.
 
-        `write` returns the step's statistics and how many seconds the work took.
+        `write` returns the step's statistics and how many seconds the work took. Raises DiskError when the disk
+        refuses it; what is there already stays as it is.
         """
         shelf = self.root / "artifacts" / step
         partial = shelf / f"{key}.partial"
         shutil.rmtree(partial, ignore_errors=True)
-        partial.mkdir(parents=True)
         try:
-            statistics, seconds = write(partial)
-            files = {
-                path.name: FileEntry(bytes=path.stat().st_size, sha256=file_sha256(path))
-                for path in sorted(partial.iterdir())
-                if path.is_file()
-            }
-            digest = digest_of({name: entry.sha256 for name, entry in files.items()})
-            record = Record(
-                step=step,
-                key=key,
-                digest=digest,
-                address=f"artifacts/{step}/{digest}",
-                files=files,
-                statistics=dict(statistics),
-                provenance=dict(provenance),
-                seconds=seconds,
-            )
-            self._settle(partial, record)
+            with writing(f"the result of {step}", shelf):
+                partial.mkdir(parents=True)
+                statistics, seconds = write(partial)
+                record = _describe(partial, step, key, statistics, provenance, seconds)
+                self._settle(partial, record)
         finally:
             shutil.rmtree(partial, ignore_errors=True)
         return record
@@ -223,15 +241,47 @@ class Workspace:
     def _settle(self, partial: Path, record: Record) -> None:
         """Rename a finished folder to its address, unless the same content is already there in good order."""
         final = self.root / record.address
-        try:
-            self.verify(record)
-        except ArtifactDamaged:
-            aside = final.with_name(f"{final.name}.damaged")
-            shutil.rmtree(aside, ignore_errors=True)
-            if final.exists():
-                final.rename(aside)
-            partial.rename(final)
-            shutil.rmtree(aside, ignore_errors=True)
+        with self.shelf_lock(record.step):
+            try:
+                self._claim(record)
+            except ArtifactDamaged:
+                aside = final.with_name(f"{final.name}.damaged")
+                shutil.rmtree(aside, ignore_errors=True)
+                if final.exists():
+                    final.rename(aside)
+                partial.rename(final)
+                shutil.rmtree(aside, ignore_errors=True)
+
+    def _claim(self, record: Record) -> None:
+        self.verify(record)
+        os.utime(self.root / record.address)
+
+
+def _describe(
+    folder: Path,
+    step: str,
+    key: str,
+    statistics: Mapping[str, Any],
+    provenance: Mapping[str, Any],
+    seconds: float,
+) -> Record:
+    """The record of what lies in a finished folder."""
+    files = {
+        path.name: FileEntry(bytes=path.stat().st_size, sha256=file_sha256(path))
+        for path in sorted(folder.iterdir())
+        if path.is_file()
+    }
+    digest = digest_of({name: entry.sha256 for name, entry in files.items()})
+    return Record(
+        step=step,
+        key=key,
+        digest=digest,
+        address=f"artifacts/{step}/{digest}",
+        files=files,
+        statistics=dict(statistics),
+        provenance=dict(provenance),
+        seconds=seconds,
+    )
 
 
 def _read_record(path: Path) -> Record | None:
