@@ -1,19 +1,22 @@
 """What a run leaves for the person who started it: the shareable model folder and the report."""
 
 import time
-from datetime import datetime
+from datetime import datetime, timedelta
 from pathlib import Path
+from typing import Any
+
+from prefect.context import FlowRunContext
 
 from seq2seq.artifacts import Record
 from seq2seq.model_card import card
-from seq2seq.report import build_report, config_digest, write_report
+from seq2seq.report import build_report, write_report
 from seq2seq.sharing import assemble
 from tasks.locking import locks_for
 from tasks.step import PipelineRun
 
 
 def deliver(run: PipelineRun, model: Record, scores: Record) -> str:
-    """Assemble the model folder and write report.json; gives the report's path."""
+    """Assemble the model folder and write the report; gives its path."""
     config = run.config
     shelf = run.workspace.models(config.corpus.source_language, config.corpus.target_language)
     model_dir = shelf / config.name
@@ -23,9 +26,11 @@ def deliver(run: PipelineRun, model: Record, scores: Record) -> str:
     return str(report(run, model, scores, model_dir))
 
 
-def report(run: PipelineRun, model: Record, scores: Record, model_dir: Path) -> Path:
-    """Write the run's report.json."""
+def report(run: PipelineRun, model: Record, scores: Record, model_dir: Path, **more: Any) -> Path:
+    """Write the run's report.json, with `more` keys of its flow, and config.json."""
     seconds = time.perf_counter() - run.started
-    content = build_report(config_digest(run.config), run.outcomes, model, scores, model_dir, seconds)
-    started = datetime.fromtimestamp(time.time() - seconds)
-    return write_report(content, run.workspace.root / "runs", run.config.name, started)
+    started = datetime.now().astimezone() - timedelta(seconds=seconds)
+    context = FlowRunContext.get()
+    flow = context.flow.name if context and context.flow else ""
+    content = build_report(run.config, flow, started, run.outcomes, model, scores, model_dir, seconds)
+    return write_report(content | more, run.config, run.workspace.root / "runs", started)

@@ -5,34 +5,75 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 
+REASONS = {
+    "empty": "a side has no text",
+    "too_long": "a side is longer than cleaning.max_words or max_characters",
+    "length_ratio": "one side is cleaning.max_length_ratio times as long as the other",
+    "duplicate": "the pair occurred before",
+    "copy": "the target repeats the source",
+    "leak": "the training pair is in the validation or test split",
+}
+LINKED = ("corpus", "cleaning", "vocabulary", "training", "evaluation")
+"""Pages that a summary links."""
+
+
 def corpus_page(statistics: Mapping[str, Any]) -> str:
     """Sizes of the splits."""
-    return f"# Corpus\n\n{side_by_side(statistics['splits'])}\n"
+    splits = {
+        name: {
+            "sentence pairs": split["pairs"],
+            "source words": split["source_words"],
+            "target words": split["target_words"],
+            "source words per sentence": split["source_words"] / max(split["pairs"], 1),
+            "target words per sentence": split["target_words"] / max(split["pairs"], 1),
+        }
+        for name, split in statistics["splits"].items()
+    }
+    return f"# Corpus\n\n{side_by_side(splits)}\n"
 
 
 def cleaning_page(statistics: Mapping[str, Any]) -> str:
     """What cleaning dropped from the training split, what it found elsewhere, with examples."""
+    splits = statistics["splits"]
     counts = {
         name: {"pairs": split["pairs_before"], "kept": split["pairs_after"]}
         | (split.get("dropped") or split.get("reported") or {})
-        for name, split in statistics["splits"].items()
+        for name, split in splits.items()
     }
-    examples = [
-        (name, reason, *pair)
-        for name, split in statistics["splits"].items()
+    found = [reason for reason in REASONS if any(column.get(reason) for column in counts.values())]
+    reasons = "\n".join(f"* **{cell(reason)}**: {REASONS[reason]}" for reason in found)
+    examples = "".join(
+        f"\n### {name}, {reason.replace('_', ' ')}\n\n{listed(pairs)}\n"
+        for name, split in splits.items()
         for reason, pairs in split["examples"].items()
-        for pair in pairs
-    ]
-    shown = f"\n{table(['split', 'reason', 'source', 'target'], examples)}\n" if examples else ""
+    )
     return (
-        "# Cleaning\n\nTraining pairs are dropped; validation and test pairs are only reported.\n\n"
-        f"{side_by_side(counts)}\n{shown}"
+        "# Cleaning\n\nTraining pairs are dropped; validation and test pairs are only counted.\n\n"
+        f"{side_by_side(counts)}\n\n{reasons or 'No pair was found fault with.'}\n"
+        + (f"\n## Examples\n{examples}" if examples else "")
     )
 
 
 def vocabulary_page(statistics: Mapping[str, Any]) -> str:
-    """Sizes and coverage of the two vocabularies."""
-    return f"# Vocabulary\n\n{side_by_side({side: statistics[side] for side in ('source', 'target')})}\n"
+    """Sizes and coverage of the two vocabularies, and the commonest words that they do not cover."""
+    sides = {
+        side: {
+            "tokens": statistics[side]["tokens"],
+            "different words and marks in the training split": statistics[side]["different_pieces"],
+            "running words covered": f"{statistics[side]['covered']:.2%}",
+            "unknown tokens": f"{statistics[side]['unknown_rate']:.2%}",
+            "tokens per word": statistics[side]["tokens_per_word"],
+        }
+        for side in ("source", "target")
+    }
+    missing = "".join(
+        f"\n## Not covered, {side}\n\n"
+        + ", ".join(f"{cell(word)} ({count:,})" for word, count in statistics[side]["frequent_unknown"])
+        + "\n"
+        for side in sides
+        if statistics[side]["frequent_unknown"]
+    )
+    return f"# Vocabulary\n\n{side_by_side(sides)}\n{missing}"
 
 
 def training_page(statistics: Mapping[str, Any], curves: str) -> str:
@@ -43,8 +84,8 @@ def training_page(statistics: Mapping[str, Any], curves: str) -> str:
     return f"# Training\n\n{image('Loss and validation BLEU', curves)}\n\n{table(['figure', 'value'], figures)}\n"
 
 
-def evaluation_page(statistics: Mapping[str, Any]) -> str:
-    """Scores with their signature, and translations beside their references."""
+def evaluation_page(statistics: Mapping[str, Any], bars: str, attention: Sequence[str]) -> str:
+    """Scores with signature and interval, BLEU by length, translations, and where the model looked (SVG images)."""
     low, high = statistics["bleu_interval"]
     scores = [
         ("BLEU", f"{statistics['bleu']:.2f}", f"95 % interval {low:.2f} to {high:.2f}"),
@@ -52,24 +93,114 @@ def evaluation_page(statistics: Mapping[str, Any]) -> str:
         ("chrF", f"{statistics['chrf']:.2f}", ""),
         ("TER", f"{statistics['ter']:.2f}", "lower is better"),
     ]
-    lengths = {
-        f"{one['from']} to {one['to'] or '…'}": {"pairs": one["pairs"], "BLEU": one["bleu"]}
-        for one in statistics["by_source_length"]
+    sections = {
+        "By length of the source": f"{image('BLEU by source length', bars)}\n\n{_by_length(statistics)}",
+        "Translations": f"Spread evenly over the test set.\n\n{translations(statistics['examples'])}",
+        "The worst": f"{CHOSEN}\n\n{translations(statistics['worst'])}" if statistics["worst"] else "",
+        "The best": f"{CHOSEN}\n\n{translations(statistics['best'])}",
+        "Attention": _attention(attention),
     }
     return (
-        f"# Evaluation\n\n{statistics['test_pairs']:,} test pairs, signature `{statistics['signature']}`\n\n"
-        f"{table(['score', 'value', ''], scores)}\n\n"
-        f"## Translations\n\n{translations(statistics['examples'])}\n\n"
-        f"## By tokens of the source\n\n{side_by_side(lengths)}\n"
+        f"# Evaluation\n\n{table(['score', 'value', ''], scores)}\n\n"
+        f"{statistics['test_pairs']:,} test pairs, {statistics['sources_with_unknown_tokens']:,} of them with tokens "
+        f"that the vocabulary does not have; {statistics['at_length_limit']:,} translations were cut at the longest "
+        f"length.\n\nSignature of BLEU: `{statistics['signature']}`\n\n"
+        + "\n".join(f"## {title}\n\n{text}\n" for title, text in sections.items() if text)
     )
 
 
-def translations(examples: Iterable[Mapping[str, str]]) -> str:
+CHOSEN = (
+    "By BLEU of the sentence, then chrF, among the test pairs whose source is at least as long as the median: "
+    "short sentences say little."
+)
+
+
+def _by_length(statistics: Mapping[str, Any]) -> str:
+    rows = [(length_range(one), one["pairs"], f"{one['bleu']:.1f}") for one in statistics["by_source_length"]]
+    return table(["tokens of the source", "pairs", "BLEU"], rows)
+
+
+def _attention(drawings: Sequence[str]) -> str:
+    if not drawings:
+        return ""
+    images = "\n\n".join(image("Attention", drawing) for drawing in drawings)
+    return (
+        "Rows are the tokens of the translation, columns those of the source: the darker a field, the more the model "
+        f"looked there when it wrote that token. `▁` begins a word.\n\n{images}"
+    )
+
+
+def comparison_page(statistics: Mapping[str, Any], decision: Mapping[str, Any], plot: str) -> str:
+    """Two models on the same test pairs, and what was decided (the plot is an SVG image)."""
+    low, high = statistics["difference_interval"]
+    bleu = [
+        ("champion (in use before)", decision["against"][:12], f"{statistics['champion']['bleu']:.2f}"),
+        ("challenger (just trained)", decision["model"][:12], f"{statistics['challenger']['bleu']:.2f}"),
+    ]
+    figures = [
+        ("difference", f"{statistics['difference']:+.2f}", f"95 % interval {low:+.2f} to {high:+.2f}"),
+        ("p-value", f"{statistics['p_value']:.4f}", f"paired bootstrap, {statistics['samples']:,} samples"),
+        ("sentences translated better", statistics["better"], "by BLEU of the sentence"),
+        ("sentences translated worse", statistics["worse"], ""),
+        ("sentences alike", statistics["equal"], ""),
+    ]
+    verdict = {"promoted": "The challenger was promoted", "refused": "The champion stays"}
+    return (
+        f"# {verdict.get(decision['action'], decision['action'])}\n\n{cell(decision['why'])}.\n\n"
+        f"{table(['model', 'digest', 'BLEU'], bleu)}\n\n{image('Difference', plot)}\n\n"
+        f"{table(['', '', ''], figures)}\n\n"
+        f"{statistics['test_pairs']:,} test pairs, signature `{statistics['signature']}`\n"
+    )
+
+
+def summary_page(name: str, report: Mapping[str, Any], told: Mapping[str, str], links: Mapping[str, str]) -> str:
+    """What a run came to: scores, steps, where the model is, and links to the artifacts of those `links`."""
+    scores = report["scores"]
+    low, high = scores["bleu_interval"]
+    steps = [
+        (step["name"], "cached" if step["cached"] else "done", f"{step['seconds']:.1f}", told.get(step["name"], ""))
+        for step in report["steps"]
+    ]
+    linked = ", ".join(f"[{page}](/artifacts/key/{key})" for page, key in links.items())
+    return (
+        f"# {cell(name)}: BLEU {scores['bleu']:.1f}\n\n"
+        f"95 % interval {low:.1f} to {high:.1f}, chrF {scores['chrf']:.1f}, on {scores['test_pairs']:,} test pairs\n\n"
+        f"{table(['step', '', 'seconds', 'what it came to'], steps)}\n\n"
+        f"Model folder: `{report['model_dir']}`\n\nPages: {linked}\n"
+    )
+
+
+def comparison_page(statistics: Mapping[str, Any], decision: Mapping[str, Any]) -> str:
+    """Challenger and champion on one test set, and what was decided."""
+    low, high = statistics["difference_interval"]
+    rows = [
+        ("challenger", f"BLEU {statistics['challenger']['bleu']:.2f}"),
+        ("champion", f"BLEU {statistics['champion']['bleu']:.2f}"),
+        ("difference", f"{statistics['difference']:+.2f}, 95 % interval {low:+.2f} to {high:+.2f}"),
+        ("p", f"{statistics['p_value']:.3f}"),
+        (
+            "sentences better, worse, equal",
+            f"{statistics['better']:,}, {statistics['worse']:,}, {statistics['equal']:,}",
+        ),
+    ]
+    return (
+        f"# {decision['name']}: {decision['action']}\n\n{cell(decision['why'])}\n\n{table(['', ''], rows)}\n\n"
+        f"{statistics['test_pairs']:,} test pairs, signature `{statistics['signature']}`\n"
+    )
+
+
+def translations(examples: Iterable[Mapping[str, Any]]) -> str:
     """Source, translation and reference below each other: lists wrap in the UI, wide tables are cut off."""
     return "\n".join(
         f"* {cell(one['source'])}\n  * translation: {cell(one['translation'])}\n  * reference: {cell(one['reference'])}"
+        + (f"\n  * BLEU {one['bleu']:.1f}, chrF {one['chrf']:.1f}" if "bleu" in one else "")
         for one in examples
     )
+
+
+def listed(pairs: Iterable[Sequence[str]]) -> str:
+    """Pairs of sentences below each other."""
+    return "\n".join(f"* {cell(source)}\n  * {cell(target)}" for source, target in pairs)
 
 
 def side_by_side(columns: Mapping[str, Mapping[str, Any]]) -> str:
@@ -100,3 +231,8 @@ def cell(value: Any) -> str:
 def image(title: str, svg: str) -> str:
     """An SVG image as Markdown: Prefect's UI shows data addresses, and no inline SVG."""
     return f"![{title}](data:image/svg+xml;base64,{base64.b64encode(svg.encode()).decode()})"
+
+
+def length_range(bucket: Mapping[str, Any]) -> str:
+    """`1 to 10`, or `61 or more`."""
+    return f"{bucket['from']} to {bucket['to']}" if bucket["to"] else f"{bucket['from']} or more"
