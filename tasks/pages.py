@@ -170,25 +170,6 @@ def summary_page(name: str, report: Mapping[str, Any], told: Mapping[str, str], 
     )
 
 
-def comparison_page(statistics: Mapping[str, Any], decision: Mapping[str, Any]) -> str:
-    """Challenger and champion on one test set, and what was decided."""
-    low, high = statistics["difference_interval"]
-    rows = [
-        ("challenger", f"BLEU {statistics['challenger']['bleu']:.2f}"),
-        ("champion", f"BLEU {statistics['champion']['bleu']:.2f}"),
-        ("difference", f"{statistics['difference']:+.2f}, 95 % interval {low:+.2f} to {high:+.2f}"),
-        ("p", f"{statistics['p_value']:.3f}"),
-        (
-            "sentences better, worse, equal",
-            f"{statistics['better']:,}, {statistics['worse']:,}, {statistics['equal']:,}",
-        ),
-    ]
-    return (
-        f"# {decision['name']}: {decision['action']}\n\n{cell(decision['why'])}\n\n{table(['', ''], rows)}\n\n"
-        f"{statistics['test_pairs']:,} test pairs, signature `{statistics['signature']}`\n"
-    )
-
-
 def translations(examples: Iterable[Mapping[str, Any]]) -> str:
     """Source, translation and reference below each other: lists wrap in the UI, wide tables are cut off."""
     return "\n".join(
