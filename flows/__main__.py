@@ -15,6 +15,7 @@ app = App(name="python -m flows", help="Train translation models, and score them
 app.command("flows.commands.train:train", help="Train a translator and score it.")
 app.command("flows.commands.train:evaluate", help="Score a model folder on a test set.")
 app.command("flows.commands.plan:plan", help="Say which steps a training would do, and why.")
+app.command("flows.commands.plan:accept", help="Let a step's result count although code or a library changed.")
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

@@ -1,18 +1,28 @@
-"""What a run would do, without doing it: no network, no Prefect, no PyTorch."""
+"""What a run would do, without doing it: no network, no Prefect, no PyTorch, and nothing is written."""
 
+import json
+import re
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
+from datetime import datetime
+from pathlib import Path
 from typing import Any, Literal
 
 from seq2seq.artifacts import Record, Workspace, digest_of
+from seq2seq.code_digests import SOURCE_ROOT, module_file
 from seq2seq.config import Config
 from seq2seq.corpora.fetching import identity
-from seq2seq.errors import ArtifactDamaged
-from seq2seq.pipeline import STEPS, Step, ingredients
+from seq2seq.errors import ArtifactDamaged, UserError
+from seq2seq.pipeline import CONTINUED, STEPS, Step, ingredients
 from seq2seq.settings.corpus import CorpusSettings
+from seq2seq.settings.section import Section
 
 SHOWN_CHANGES = 3
+COMPARED_RECORDS = 50
+"""How many of a step's records, the last used first, are looked at for what changed."""
 NOT_DONE = "not done yet"
+KINDS = ("settings", "inputs", "libraries", "code", "format", "step")
+DIGEST = re.compile(r"[0-9a-f]{32,}")
 
 
 @dataclass(frozen=True)
@@ -26,50 +36,133 @@ class PlannedStep:
     name: str
     answer: Literal["fresh", "stale", "depends"]
     why: str
+    ingredients: Mapping[str, Any] = field(default_factory=dict)
+    """What its key is made of; empty where the answer is `depends`."""
+
+    def __str__(self) -> str:
+        separator = " " if self.answer == "depends" else ", "
+        return f"{self.name}: {self.answer}" + (separator + self.why if self.why else "")
 
 
-def plan(config: Config, workspace: Workspace) -> list[PlannedStep]:
+@dataclass(frozen=True)
+class Chain:
+    """The steps of a run, each under the name by which later steps read its result."""
+
+    steps: Mapping[str, Step]
+    sections: Mapping[str, Section]
+    sources: Mapping[str, Mapping[str, Any]]
+    """Identity of what a step takes from outside the workspace."""
+    remarks: Mapping[str, str]
+
+
+def plan(config: Config, workspace: Workspace, continue_from: Path | None = None) -> list[PlannedStep]:
     """What a run of this configuration would do now. Hashes every artifact that it would use.
 
-    A Hub revision counts as the commit that was fetched last. Raises CorpusError when source files are missing.
+    `continue_from` is a model folder whose weights the training would start from. A Hub revision counts as the commit
+    that was fetched last. Raises CorpusError when source files are missing, ModelError when that folder is not in
+    order, and UserError when the workspace cannot be read.
     """
+    if workspace.root.exists() and not workspace.root.is_dir():
+        raise UserError(f"The workspace {workspace.root} is a file: name a folder with --workspace.")
+    try:
+        return list(_planned(_chain(config, workspace, continue_from), workspace))
+    except OSError as error:
+        raise UserError(f"{error.filename} cannot be read ({error.strerror}), so nothing can be planned.") from error
+
+
+def _chain(config: Config, workspace: Workspace, continue_from: Path | None) -> Chain:
+    source, remark = _source(config.corpus, workspace)
+    sections = {name: config.section(name) for step in STEPS.values() for name in step.sections}
+    chain = Chain(STEPS, sections, {"fetch": source}, {"fetch": remark})
+    if continue_from is None:
+        return chain
+    from seq2seq import adoption, champions  # only for who needs them: this command answers in half a second
+
+    model = adoption.ModelSource(directory=str(champions.resolve(continue_from)))
+    return replace(
+        chain,
+        steps={"parent": adoption.ADOPT, **STEPS, "train": CONTINUED},
+        sections=sections | {"source": model},
+        sources={"fetch": source, "parent": adoption.identity(model)},
+    )
+
+
+def _planned(chain: Chain, workspace: Workspace) -> Iterator[PlannedStep]:
     records: dict[str, Record] = {}
-    planned = []
-    for step in STEPS.values():
-        waiting = [name for name in step.inputs if name not in records]
+    for role, step in chain.steps.items():
+        waiting = [chain.steps[name].name for name in step.inputs if name not in records]
         if waiting:
-            planned.append(PlannedStep(step.name, "depends", f"on what {' and '.join(waiting)} will give"))
+            yield PlannedStep(step.name, "depends", f"on what {_listed(waiting)} will give")
             continue
-        source, remark = _source(config.corpus, workspace) if step.name == "fetch" else (None, "")
-        sections = {name: config.section(name) for name in step.sections}
-        provenance = ingredients(step, sections, records, source)
-        record, why = look_up(step, provenance, workspace)
+        wanted = ingredients(step, chain.sections, records, chain.sources.get(role))
+        record, why = look_up(step, wanted, workspace)
         if record is not None:
-            records[step.name] = record
-        planned.append(PlannedStep(step.name, "fresh" if record else "stale", why or remark))
-    return planned
+            records[role] = record
+            why = _accepted(record) or chain.remarks.get(role, "")
+        yield PlannedStep(step.name, "fresh" if record else "stale", why, wanted)
 
 
 def look_up(step: Step, provenance: Mapping[str, Any], workspace: Workspace) -> tuple[Record | None, str]:
-    """The intact record of a step with these ingredients; or None, and why the step has to be done."""
-    record = workspace.find(step.name, digest_of(provenance))
+    """The intact record of a step with these ingredients; or None, and why it has to be done."""
+    key = digest_of(provenance)
+    record = workspace.find(step.name, key)
     if record is None:
-        return None, why_new(step, provenance, workspace)
+        unread = workspace.index_file(step.name, key)
+        why = f"{unread} holds no whole record" if unread.exists() else why_new(step, provenance, workspace)
+        return None, why + _checkpoint(workspace.checkpoints(key))
     try:
         workspace.verify(record)
     except ArtifactDamaged as damage:
-        return None, str(damage)
+        return None, str(damage).removeprefix(f"{step.name}: ") + _checkpoint(workspace.checkpoints(key))
     return record, ""
 
 
 def why_new(step: Step, provenance: Mapping[str, Any], workspace: Workspace) -> str:
     """What is different from the most similar time that this step was done in the workspace."""
-    others = [list(_changes(record.provenance, provenance)) for record in workspace.records(step.name)]
+    others = [changes(record.provenance, provenance) for record in workspace.records(step.name, COMPARED_RECORDS)]
     if not others:
         return NOT_DONE
-    changes = min(others, key=len)
-    more = f" and {len(changes) - SHOWN_CHANGES} more" if len(changes) > SHOWN_CHANGES else ""
-    return ", ".join(changes[:SHOWN_CHANGES]) + more
+    fewest = [str(change) for change in min(others, key=len)]
+    more = f" and {len(fewest) - SHOWN_CHANGES} more" if len(fewest) > SHOWN_CHANGES else ""
+    return ", ".join(fewest[:SHOWN_CHANGES]) + more
+
+
+@dataclass(frozen=True)
+class Change:
+    """One thing in which two times that a step was done differ."""
+
+    path: tuple[str, ...]
+    """Where it stands in the ingredients: ("settings", "training", "learning_rate")."""
+    old: Any
+    new: Any
+
+    @property
+    def shapes_result(self) -> bool:
+        """False for code and libraries: a person can know that the change in them does not matter."""
+        return self.path[0] not in {"code", "libraries"}
+
+    def __str__(self) -> str:
+        kind, *names = self.path
+        name = ".".join(names) or kind
+        if kind == "code":
+            return f"code of {_file_of(name)} {self._verb()}"
+        if kind == "inputs":
+            return f"input {name} {self._verb()}"
+        if names[:1] == ["source"]:
+            name = f"the source's {'.'.join(names[1:])}"
+        if None in (self.old, self.new) or DIGEST.fullmatch(f"{self.old}{self.new}"):
+            return f"{name} {self._verb()}"
+        return f"{name} {_shown(self.old)} -> {_shown(self.new)}"
+
+    def _verb(self) -> str:
+        return "added" if self.old is None else "removed" if self.new is None else "changed"
+
+
+def changes(old: Mapping[str, Any], new: Mapping[str, Any]) -> list[Change]:
+    """In what two sets of ingredients differ: settings first, code last."""
+    before, after = dict(_leaves(old)), dict(_leaves(new))
+    paths = sorted(before.keys() | after.keys(), key=lambda path: (KINDS.index(path[0]), path))
+    return [Change(path, before.get(path), after.get(path)) for path in paths if before.get(path) != after.get(path)]
 
 
 def _source(corpus: CorpusSettings, workspace: Workspace) -> tuple[dict[str, Any], str]:
@@ -84,25 +177,36 @@ def _source(corpus: CorpusSettings, workspace: Workspace) -> tuple[dict[str, Any
     return source, ""
 
 
-def _changes(old: Mapping[str, Any], new: Mapping[str, Any]) -> Iterator[str]:
-    before, after = dict(_leaves(old)), dict(_leaves(new))
-    for path in sorted(before.keys() | after.keys()):
-        if before.get(path) != after.get(path):
-            yield _change(path, before.get(path), after.get(path))
+def _accepted(record: Record) -> str:
+    """Who said that a change of code or libraries left the result as it was, when, and why."""
+    if (accepted := record.accepted) is None:
+        return ""
+    return f"accepted by {accepted.by} on {accepted.at[:10]}" + (f": {accepted.why}" if accepted.why else "")
 
 
-def _change(path: tuple[str, ...], old: Any, new: Any) -> str:
-    kind, name = path[0], ".".join(path[1:])
-    if kind == "code":
-        return f"code of {name} changed"
-    if kind == "inputs":
-        return f"{name} changed"
-    if kind == "settings" and path[1:2] == ("source",):
-        return f"the source's {'.'.join(path[2:])} changed"
-    return f"{name or kind} {old} → {new}"
+def _checkpoint(folder: Path) -> str:
+    """Remark on an interrupted training; its step is not known without PyTorch."""
+    saved = [path.stat().st_mtime for path in folder.glob("*") if path.suffix != ".partial"]
+    return f"; goes on from its checkpoint of {datetime.fromtimestamp(max(saved)):%Y-%m-%d %H:%M:%S}" if saved else ""
+
+
+def _file_of(module: str) -> str:
+    """A module's file within the checkout; where it would lie, for one that is gone."""
+    path = module_file(module)
+    return str(path.relative_to(SOURCE_ROOT)) if path else f"{module.replace('.', '/')}.py"
 
 
 def _leaves(value: Any, path: tuple[str, ...] = ()) -> Iterable[tuple[tuple[str, ...], Any]]:
     if not isinstance(value, Mapping):
         return [(path, value)]
     return [leaf for name, inner in value.items() for leaf in _leaves(inner, (*path, str(name)))]
+
+
+def _shown(value: Any) -> str:
+    """A setting as one would write it: words without quotes, the rest as in JSON."""
+    return value if isinstance(value, str) and value else json.dumps(value, ensure_ascii=False)
+
+
+def _listed(names: list[str]) -> str:
+    *first, last = names
+    return f"{', '.join(first)} and {last}" if first else last

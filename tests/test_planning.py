@@ -55,7 +55,7 @@ def test_what_is_done_is_fresh_the_next_step_is_stale_and_the_rest_depends(
 def test_a_changed_setting_is_named_with_both_values(workspace: Workspace, tiny_config: Read) -> None:
     config = tiny_config("cleaning.max_words=50")
 
-    assert reason("clean", config, workspace) == "cleaning.max_words 100 → 50"
+    assert reason("clean", config, workspace) == "cleaning.max_words 100 -> 50"
     assert answers(config, workspace)["tokenize"] == "depends"
     assert reason("tokenize", config, workspace) == "on what clean will give"
 

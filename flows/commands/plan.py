@@ -1,4 +1,11 @@
-"""`python -m flows plan`: imports no Prefect."""
+"""`python -m flows plan` and `accept`: they import no Prefect."""
+
+import getpass
+import sys
+from pathlib import Path
+from typing import Annotated
+
+from cyclopts import Parameter
 
 from flows.commands.options import DEFAULT_WORKSPACE, Settings, Traceback, WorkspacePath
 from flows.guard import guarded
@@ -11,6 +18,7 @@ def plan(
     config: str,
     *,
     settings: Settings | None = None,
+    continue_from: Path | None = None,
     workspace: WorkspacePath = DEFAULT_WORKSPACE,
     traceback: Traceback = False,
 ) -> int:
@@ -20,10 +28,51 @@ def plan(
     ----------
     config
         Name of a preset (demo, multi30k, …) or path of a TOML file.
+    continue_from
+        A model folder (or a language pair's, for its champion) whose weights the training would start from.
     """
 
     def work() -> None:
-        for step in planning.plan(load_config(config, settings or []), Workspace(workspace)):
-            print(f"{step.name:<10} {step.answer:<7} {step.why}".rstrip())
+        for step in planning.plan(load_config(config, settings or []), Workspace(workspace), continue_from):
+            print(step)
 
     return guarded(work, traceback)
+
+
+def accept(
+    step: str,
+    config: str,
+    *,
+    settings: Settings | None = None,
+    by: Annotated[str, Parameter(help="Who says so.  [default: the login name]")] = "",
+    why: Annotated[str, Parameter(help="Why the change does not matter.")] = "",
+    workspace: WorkspacePath = DEFAULT_WORKSPACE,
+    traceback: Traceback = False,
+) -> int:
+    """Say that a change of code or of a library does not matter: a step's present result counts as fresh.
+
+    The result's record notes who said so, when, why, and what had changed.
+
+    Parameters
+    ----------
+    step
+        The step, as `plan` names it.
+    config
+        Name of a preset (demo, multi30k, …) or path of a TOML file.
+    """
+
+    def work() -> None:
+        from tasks import acceptance
+
+        checked = load_config(config, settings or [])
+        record = acceptance.accept(step, checked, Workspace(workspace), by or getpass.getuser(), why, _say_waiting)
+        if record is None or record.accepted is None:
+            print(f"{step}: fresh already, nothing to accept")
+        else:
+            print(f"{step}: accepted, {', '.join(record.accepted.changes)}")
+
+    return guarded(work, traceback)
+
+
+def _say_waiting(key: str) -> None:
+    print(f"{key.partition('/')[0]}: a run is doing this step; waiting for its result", file=sys.stderr)

@@ -195,6 +195,6 @@ def test_plan_tells_what_a_run_would_do_and_imports_neither_prefect_nor_torch(
     )
 
     assert (done.returncode, done.stderr) == (0, "")
-    assert done.stdout.splitlines()[0] == "fetch      stale   not done yet"
-    assert done.stdout.splitlines()[-1] == "evaluate   depends on what train and clean will give"
+    assert done.stdout.splitlines()[0] == "fetch: stale, not done yet"
+    assert done.stdout.splitlines()[-1] == "evaluate: depends on what train and clean will give"
     assert not (tmp_path / "none").exists()
