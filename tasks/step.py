@@ -9,9 +9,11 @@ A step of `seq2seq.pipeline` becomes a Prefect task whose result file *is* the i
 * Storage and key differ from call to call, so each call binds them with `Task.with_options`.
 * Isolation is SERIALIZABLE over the locks of `tasks.locking`: of two runs that need the same step, one does it and the
   other waits and hits.
-* Only `SourceUnavailable` is retried: what the data or the user did would fail again.
+* Only what the network or a host did is retried (a training goes on from its checkpoint): what the data or the user
+  did would fail again.
 """
 
+import errno
 import functools
 import inspect
 import time
@@ -44,9 +46,16 @@ from tasks.reporting import headline, say
 P = ParamSpec("P")
 
 
+HOST_TROUBLE = frozenset(
+    (errno.EIO, errno.ESTALE, errno.ETIMEDOUT, errno.EHOSTDOWN, errno.EHOSTUNREACH, errno.ENETDOWN, errno.ENETUNREACH)
+)
+"""What a file system on a network answers while its host is away."""
+
+
 def trying_again_may_help(task: Any, task_run: Any, state: Any) -> bool:
-    """True for what the network or a remote host did, and for nothing else."""
-    return isinstance(state.result(raise_on_failure=False), SourceUnavailable)
+    """True for what the network or a host did, and for nothing else."""
+    error = state.result(raise_on_failure=False)
+    return isinstance(error, SourceUnavailable) or (isinstance(error, OSError) and error.errno in HOST_TROUBLE)
 
 
 RETRY_RULE: dict[str, Any] = {

@@ -1,5 +1,6 @@
 """How a step becomes a cached Prefect task: the parts that need no server."""
 
+import errno
 from pathlib import Path
 from typing import Any
 
@@ -70,9 +71,11 @@ def test_the_cache_key_is_the_place_in_the_index() -> None:
         (CorpusError("train.de has 2 lines and train.en 1"), False),
         (ArtifactDamaged("gone"), False),
         (ValueError("a bug"), False),
+        (OSError(errno.ESTALE, "Stale file handle"), True),
+        (OSError(errno.ENOSPC, "No space left on device"), False),
     ],
 )
-def test_only_an_unavailable_source_is_tried_again(error: Exception, retried: bool) -> None:
+def test_only_what_the_network_or_a_host_did_is_tried_again(error: Exception, retried: bool) -> None:
     assert trying_again_may_help(None, None, Failed(data=error)) is retried
 
 

@@ -42,9 +42,13 @@ class Echo:
         self.errors: list[Exception] = []
         self.seconds = 0.0
         self.attempts = 0
+        self.found: list[int] = []
 
     def work(self, echo: EchoSettings, job: Job) -> dict[str, Any]:
         self.attempts += 1
+        job.checkpoints.mkdir(parents=True, exist_ok=True)
+        self.found.append(len(list(job.checkpoints.iterdir())))
+        (job.checkpoints / str(self.attempts)).touch()
         if self.errors:
             raise self.errors.pop(0)
         time.sleep(self.seconds)
@@ -93,6 +97,7 @@ def test_an_unavailable_source_is_tried_again(echo: Echo, run: Callable[..., Pip
     (outcome,) = run().outcomes
 
     assert echo.attempts == 3
+    assert echo.found == [0, 1, 2], "each attempt finds what the one before it saved"
     assert not outcome.cached
 
 
