@@ -1,15 +1,15 @@
 """What the command line shows, and how quietly Prefect works behind it."""
 
-import contextvars
 import logging
 import shlex
 import signal
 import sys
-import threading
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from types import FrameType
 from typing import Any
+
+from flows.connection import connection
 
 ENVIRONMENT = {
     "DO_NOT_TRACK": "1",
@@ -21,16 +21,15 @@ ENVIRONMENT = {
 
 @contextmanager
 def prefect_in_the_background(verbose: bool = False) -> Iterator[None]:
-    """Show the lines meant for people; leave Prefect's own log to its server, unless `verbose`."""
-    import prefect.main  # noqa: F401  # sets Prefect's own handlers up, which are then replaced
-    from prefect.settings import get_current_settings
+    """Show the lines meant for people; leave Prefect's own log to its server, unless `verbose`.
 
-    if not verbose:
-        _replace_console_handlers()
-    if get_current_settings().api.url is None:
-        print("starting a temporary Prefect server (PREFECT_API_URL names a lasting one)", file=sys.stderr)
-    with _termination_as_exit():
-        _connect()
+    Raises ServerError when there is no server to work with.
+    """
+    with _termination_as_exit(), connection():
+        import prefect.main  # noqa: F401  # sets Prefect's own handlers up, which are then replaced
+
+        if not verbose:
+            _replace_console_handlers()
         yield
 
 
@@ -53,33 +52,9 @@ def _replace_console_handlers() -> None:
     root.addHandler(_Lines())
 
 
-def _connect() -> None:
-    """Connect to Prefect's server, which starts a temporary one where none is configured.
-
-    A thread that blocks SIGINT does it, since a child inherits that: the server has to outlive Ctrl-C, to be told
-    how the run ended, while the main thread stays free to be interrupted.
-    """
-    from prefect.client.orchestration import get_client
-
-    errors: list[Exception] = []
-
-    def connect() -> None:
-        signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
-        try:
-            get_client(sync_client=True)
-        except Exception as error:
-            errors.append(error)
-
-    thread = threading.Thread(target=contextvars.copy_context().run, args=(connect,), daemon=True)
-    thread.start()
-    thread.join()
-    if errors:
-        raise errors[0]
-
-
 @contextmanager
 def _termination_as_exit() -> Iterator[None]:
-    """Leave in good order on SIGTERM: by itself it would end the process and leave the server behind."""
+    """Leave in good order on SIGTERM: by itself it would end the process before the server is told."""
 
     def leave(number: int, frame: FrameType | None) -> None:
         sys.exit(128 + number)
