@@ -8,8 +8,9 @@ from seq2seq.corpora import fetching
 from seq2seq.settings.cleaning import CleaningSettings
 from seq2seq.settings.corpus import CorpusSettings
 from tasks.pages import cleaning_page, corpus_page
-from tasks.reporting import show_page
+from tasks.reporting import told
 from tasks.step import RETRY_RULE, Work, cached_step
+from tasks.ui import show_page
 
 
 def fetch(corpus: CorpusSettings) -> Record:
@@ -27,7 +28,7 @@ def _pin(corpus: CorpusSettings) -> CorpusSettings:
 def _fetch(work: Work, corpus: CorpusSettings) -> Record:
     """Fetch the sentence pairs from where the corpus lies."""
     record = work()
-    show_page("corpus", corpus_page(record.statistics), "Sizes of the splits")
+    show_page("corpus", corpus_page(record.statistics), told(record))
     return record
 
 
@@ -35,5 +36,5 @@ def _fetch(work: Work, corpus: CorpusSettings) -> Record:
 def clean(work: Work, cleaning: CleaningSettings, fetched: Record) -> Record:
     """Drop the training pairs that would teach nothing, and count why."""
     record = work()
-    show_page("cleaning", cleaning_page(record.statistics), "What was dropped, and why")
+    show_page("cleaning", cleaning_page(record.statistics), told(record))
     return record

@@ -4,11 +4,10 @@ from seq2seq import adoption
 from seq2seq.adoption import ModelSource
 from seq2seq.artifacts import Record
 from seq2seq.settings.evaluation import EvaluationSettings
-from tasks.pages import evaluation_page
 from tasks.progress import EvaluationDisplay
-from tasks.reporting import show_page
 from tasks.step import Work, cached_step
 from tasks.stopping import stop_on_signals
+from tasks.ui import show_evaluation
 
 
 @cached_step(adoption.ADOPT, identify=adoption.identity)
@@ -22,5 +21,5 @@ def evaluate(work: Work, evaluation: EvaluationSettings, model: Record, cleaned:
     """Translate the test set and score it against the raw references."""
     with stop_on_signals() as stop, EvaluationDisplay() as display:
         record = work(should_stop=stop, notify=display)
-    show_page("evaluation", evaluation_page(record.statistics), "Scores and translations")
+    show_evaluation(record, work.run.workspace.open(record))
     return record

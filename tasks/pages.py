@@ -4,7 +4,6 @@ import base64
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
-
 REASONS = {
     "empty": "a side has no text",
     "too_long": "a side is longer than cleaning.max_words or max_characters",

@@ -1,10 +1,14 @@
-"""Curves of a training. Imports matplotlib: import this module only to draw."""
+"""Curves and bars as SVG. Imports matplotlib: import this module only to draw."""
 
 import io
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
 
+import matplotlib
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+
+from tasks.pages import length_range
 
 
 def training_curves(history: Iterable[Mapping[str, float]]) -> str:
@@ -18,12 +22,43 @@ def training_curves(history: Iterable[Mapping[str, float]]) -> str:
     losses.legend()
     _draw(scores, entries, "valid_bleu", "validation", marker=".")
     scores.set(xlabel="step", ylabel="BLEU, validation", ylim=(0, None))
-    drawn = io.StringIO()
-    figure.savefig(drawn, format="svg")
-    return drawn.getvalue()
+    return _svg(figure)
+
+
+def bleu_by_length(buckets: Sequence[Mapping[str, Any]], overall: float) -> str:
+    """A bar for each range of source lengths, with its number of pairs; a line at the BLEU of all."""
+    figure = Figure(figsize=(7, 2.8), layout="constrained")
+    axes = figure.subplots()
+    ranges = [length_range(bucket) for bucket in buckets]
+    bars = axes.bar(ranges, [bucket["bleu"] for bucket in buckets], width=0.6, color="#6baed6")
+    axes.bar_label(bars, [f"{bucket['pairs']:,} pairs" for bucket in buckets], padding=2, fontsize=9)
+    axes.axhline(overall, color="#444444", linewidth=1, linestyle="--", label=f"all pairs: {overall:.1f}")
+    axes.set(xlabel="tokens of the source", ylabel="BLEU", ylim=(0, 115), xlim=(-0.6, max(len(ranges), 3) - 0.4))
+    axes.legend(loc="lower right")
+    return _svg(figure)
+
+
+def difference(comparison: Mapping[str, Any]) -> str:
+    """The difference of two models' BLEU with its 95 % interval, beside the line where they are equal."""
+    figure = Figure(figsize=(7, 1.4), layout="constrained")
+    axes = figure.subplots()
+    low, high = comparison["difference_interval"]
+    axes.plot([low, high], [0, 0], color="#6baed6", linewidth=6, solid_capstyle="butt")
+    axes.plot([comparison["difference"]], [0], "o", color="#08519c")
+    axes.axvline(0, color="#444444", linewidth=1, linestyle="--")
+    reach = 1.15 * max(abs(low), abs(high), 1.0)
+    axes.set(xlim=(-reach, reach), yticks=[], xlabel="BLEU of the challenger minus BLEU of the champion")
+    return _svg(figure)
 
 
 def _draw(axes: Axes, entries: Iterable[Mapping[str, float]], name: str, label: str, marker: str | None = None) -> None:
     points = [(entry["step"], entry[name]) for entry in entries if name in entry]
     if points:
         axes.plot(*zip(*points, strict=True), label=label, marker=marker)
+
+
+def _svg(figure: Figure) -> str:
+    drawn = io.StringIO()
+    with matplotlib.rc_context({"svg.fonttype": "none"}):  # text stays text: half the size
+        figure.savefig(drawn, format="svg")
+    return drawn.getvalue()

@@ -12,6 +12,7 @@ from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn
 
 from tasks.reporting import said_only, say
+from tasks.ui import artifact_key
 
 if TYPE_CHECKING:
     from seq2seq.evaluation import EvaluationProgress
@@ -66,7 +67,7 @@ class TrainingDisplay(Bar):
 
     def __enter__(self) -> Self:
         with said_only("progress"):
-            made = create_progress_artifact(0.0, key="training-progress", description="starting")
+            made = create_progress_artifact(0.0, key=artifact_key("training-progress"), description="starting")
             self._artifact = cast(UUID, made)
         return super().__enter__()
 

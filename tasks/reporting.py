@@ -1,15 +1,12 @@
-"""What a run shows: lines for people, and artifacts in Prefect's UI."""
+"""What a run says: lines for people, on the console and in the log that Prefect's UI shows."""
 
-import json
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any
 
-from prefect.artifacts import create_markdown_artifact
 from prefect.logging import get_run_logger
 
-from seq2seq.artifacts import Artifact, Record
-from tasks import pages
+from seq2seq.artifacts import Record
 
 FOR_PEOPLE = "for_people"
 
@@ -28,26 +25,15 @@ def said_only(what: str) -> Iterator[None]:
         get_run_logger().warning("The %s could not be shown in the UI: %s", what, error, exc_info=True)
 
 
-def show_page(key: str, page: str, description: str) -> None:
-    """Publish a page of Markdown under a key that stays the same from run to run."""
-    with said_only(key):
-        create_markdown_artifact(page, key=key, description=description)
-
-
-def show_training(record: Record, artifact: Artifact) -> None:
-    """Publish the figures and curves of a training."""
-    with said_only("training curves"):
-        from tasks.plots import training_curves  # matplotlib takes half a second: only where it draws
-
-        history = json.loads(artifact.file("log/history.json").read_text(encoding="utf-8"))
-        show_page("training", pages.training_page(record.statistics, training_curves(history)), "The training")
-
-
 def headline(record: Record, cached: bool, seconds: float, why: str = "") -> str:
     """One line for a finished step: what it came to, how long it took, and why it was done again."""
-    told = _TOLD.get(record.step, lambda statistics: "")(record.statistics)
-    line = f"{record.step:<10} {'cached' if cached else 'done':<6} {seconds:7.1f} s  {told}"
+    line = f"{record.step:<10} {'cached' if cached else 'done':<6} {seconds:7.1f} s  {told(record)}"
     return f"{line}  ({why})" if why else line
+
+
+def told(record: Record) -> str:
+    """What a step came to, in a few words."""
+    return _TOLD.get(record.step, lambda statistics: "")(record.statistics)
 
 
 def _tell_fetch(statistics: Mapping[str, Any]) -> str:

@@ -7,9 +7,9 @@ from seq2seq.pipeline import CONTINUED
 from seq2seq.settings.model import ModelSettings
 from seq2seq.settings.training import TrainingSettings
 from tasks.progress import TrainingDisplay
-from tasks.reporting import show_training
 from tasks.step import Work, cached_step, current_run
 from tasks.stopping import stop_on_signals
+from tasks.ui import show_training
 
 
 def train(

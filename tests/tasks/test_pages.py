@@ -1,11 +1,58 @@
 """Pages for Prefect's UI."""
 
 import base64
+from xml.etree import ElementTree
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tasks.pages import cell, cleaning_page, evaluation_page, image, side_by_side, table, training_page
+from tasks.heat_map import heat_map
+from tasks.pages import (
+    cell,
+    cleaning_page,
+    comparison_page,
+    evaluation_page,
+    image,
+    side_by_side,
+    summary_page,
+    table,
+    training_page,
+    vocabulary_page,
+)
+
+EVALUATION = {
+    "bleu": 31.234,
+    "bleu_interval": [29.0, 33.0],
+    "bleu_lowercased": 32.0,
+    "chrf": 55.5,
+    "ter": 50.0,
+    "signature": "nrefs:1|case:mixed",
+    "test_pairs": 1000,
+    "sources_with_unknown_tokens": 3,
+    "at_length_limit": 0,
+    "by_source_length": [
+        {"from": 1, "to": 10, "pairs": 900, "bleu": 32.0},
+        {"from": 61, "to": None, "pairs": 100, "bleu": 12.0},
+    ],
+    "examples": [{"source": "ein Hund", "translation": "a | b", "reference": "a dog"}],
+    "best": [{"source": "gut", "translation": "good", "reference": "good", "bleu": 100.0, "chrf": 100.0}],
+    "worst": [],
+}
+COMPARISON = {
+    "champion": {"bleu": 30.0},
+    "challenger": {"bleu": 31.25},
+    "difference": 1.25,
+    "difference_interval": [-0.25, 2.5],
+    "p_value": 0.06,
+    "better": 300,
+    "worse": 200,
+    "equal": 500,
+    "test_pairs": 1000,
+    "samples": 1000,
+    "signature": "nrefs:1|case:mixed",
+}
+DECISION = {"action": "refused", "why": "no better", "name": "demo", "model": "a" * 32, "against": "b" * 32}
 
 
 @given(st.lists(st.lists(st.text(), min_size=2, max_size=2), max_size=4))
@@ -50,28 +97,89 @@ def test_cleaning_says_what_was_dropped_and_shows_examples() -> None:
 
     assert "| kept | 8 | 5 |" in page
     assert "| duplicate | 2 | 1 |" in page
-    assert "| train | duplicate | ein Hund | a dog |" in page
+    assert "* **duplicate**: the pair occurred before" in page
+    assert "leak" not in page.replace("| leak", "")
+    assert "### train, duplicate\n\n* ein Hund\n  * a dog" in page
+
+
+def test_cleaning_that_found_nothing_says_so() -> None:
+    splits = {"train": {"pairs_before": 3, "pairs_after": 3, "dropped": {"empty": 0}, "examples": {}}}
+
+    assert "No pair was found fault with." in cleaning_page({"splits": splits})
+
+
+def test_the_vocabulary_shows_coverage_and_what_is_not_covered() -> None:
+    source = {"tokens": 600, "different_pieces": 800, "covered": 0.985, "unknown_rate": 0.01, "tokens_per_word": 1.5}
+    sides = {"source": source | {"frequent_unknown": [["Hütte", 12]]}, "target": source | {"frequent_unknown": []}}
+    page = vocabulary_page(sides)
+
+    assert "| running words covered | 98.50% | 98.50% |" in page
+    assert "## Not covered, source\n\nHütte (12)" in page
+    assert "Not covered, target" not in page
 
 
 def test_evaluation_shows_scores_with_signature_and_interval_and_translations() -> None:
-    page = evaluation_page(
-        {
-            "bleu": 31.234,
-            "bleu_interval": [29.0, 33.0],
-            "bleu_lowercased": 32.0,
-            "chrf": 55.5,
-            "ter": 50.0,
-            "signature": "nrefs:1|case:mixed",
-            "test_pairs": 1000,
-            "by_source_length": [{"from": 1, "to": 10, "pairs": 900, "bleu": 32.0}],
-            "examples": [{"source": "ein Hund", "translation": "a | b", "reference": "a dog"}],
-        }
-    )
+    page = evaluation_page(EVALUATION, "<svg/>", ["<svg/>", "<svg/>"])
 
-    assert "1,000 test pairs, signature `nrefs:1|case:mixed`" in page
+    assert "Signature of BLEU: `nrefs:1|case:mixed`" in page
+    assert "1,000 test pairs, 3 of them with tokens" in page
     assert "| BLEU | 31.23 | 95 % interval 29.00 to 33.00 |" in page
+    assert "| 1 to 10 | 900 | 32.0 |\n| 61 or more | 100 | 12.0 |" in page
     assert "* ein Hund\n  * translation: a \\| b\n  * reference: a dog" in page
-    assert "|  | 1 to 10 |\n| --- | --- |\n| pairs | 900 |\n| BLEU | 32 |" in page
+    assert "## The best" in page
+    assert "BLEU 100.0, chrF 100.0" in page
+    assert "## The worst" not in page
+    assert page.count("![Attention](data:image/svg+xml") == 2
+
+
+def test_a_model_without_attention_has_no_section_on_it() -> None:
+    assert "Attention" not in evaluation_page(EVALUATION, "<svg/>", [])
+
+
+def test_a_comparison_says_first_what_was_decided_and_why() -> None:
+    page = comparison_page(COMPARISON, DECISION, "<svg/>")
+
+    assert page.startswith("# The champion stays\n\nno better.\n")
+    assert "| challenger (just trained) | aaaaaaaaaaaa | 31.25 |" in page
+    assert "| difference | +1.25 | 95 % interval -0.25 to +2.50 |" in page
+    assert "| sentences translated worse | 200 |" in page
+
+
+def test_a_summary_tells_steps_and_links_the_pages_of_the_model() -> None:
+    report = {
+        "scores": EVALUATION,
+        "steps": [{"name": "fetch", "cached": True, "seconds": 0.04}],
+        "model_dir": "/models/de-en/demo",
+    }
+    page = summary_page("demo", report, {"fetch": "10 train pairs"}, {"corpus": "demo-corpus"})
+
+    assert page.startswith("# demo: BLEU 31.2\n")
+    assert "| fetch | cached | 0.0 | 10 train pairs |" in page
+    assert "[corpus](/artifacts/key/demo-corpus)" in page
+
+
+def test_a_heat_map_has_a_field_for_each_weight_that_can_be_seen_and_text_that_is_text() -> None:
+    drawn = heat_map(["▁나는", "<", "</s>"], ["▁I", "</s>"], [[0.9, 0.09, 0.01], [0.0, 0.0, 1.0]])
+    tree = ElementTree.fromstring(drawn)
+    rects = [rect for rect in tree.iter("{http://www.w3.org/2000/svg}rect") if "fill-opacity" in rect.attrib]
+
+    assert [rect.attrib["fill-opacity"] for rect in rects] == ["0.90", "0.09", "1.00"]
+    assert [text.text for text in tree.iter("{http://www.w3.org/2000/svg}text")] == [
+        "▁나는", "<", "</s>", "▁I", "</s>",
+    ]  # fmt: skip
+
+
+@pytest.mark.parametrize("words", ["tokens of the source", "300 pairs", "all pairs: 31.2"])
+def test_bars_of_bleu_by_length_are_labelled(words: str) -> None:
+    from tasks.plots import bleu_by_length
+
+    assert words in bleu_by_length([{"from": 1, "to": 10, "pairs": 300, "bleu": 20.0}], 31.2)
+
+
+def test_the_difference_is_drawn_beside_nought() -> None:
+    from tasks.plots import difference
+
+    assert "BLEU of the challenger minus BLEU of the champion" in difference(COMPARISON)
 
 
 def test_the_curves_are_an_svg_image_in_a_data_address() -> None:

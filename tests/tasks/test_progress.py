@@ -1,12 +1,17 @@
 """How a training is shown."""
 
 import io
+from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 
+from seq2seq.artifacts import Workspace
+from seq2seq.config import Config
 from seq2seq.training.progress import Progress
 from tasks import progress
 from tasks.progress import Bar, TrainingDisplay, clock, describe, position
+from tasks.step import pipeline_run
 
 EVENT = Progress(
     step=1200,
@@ -29,15 +34,16 @@ class Terminal(io.StringIO):
 
 
 @pytest.fixture
-def said(monkeypatch: pytest.MonkeyPatch) -> list[str]:
-    """Lines that the display says, and updates of the artifact, in order."""
+def said(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[list[str]]:
+    """Lines that the display says, and updates of the artifact, in order, inside a run."""
     lines: list[str] = []
     monkeypatch.setattr(progress, "say", lines.append)
     monkeypatch.setattr(progress, "create_progress_artifact", lambda *_, **__: "artifact")
     monkeypatch.setattr(
         progress, "update_progress_artifact", lambda _, progress, description: lines.append(f"{progress:.0f} %")
     )
-    return lines
+    with pipeline_run(Workspace(tmp_path), Config()):
+        yield lines
 
 
 def test_a_message_is_told_in_one_line() -> None:
