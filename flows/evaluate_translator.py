@@ -12,6 +12,7 @@ from tasks.delivery import report
 from tasks.evaluation import adopt, evaluate
 from tasks.step import pipeline_run
 from tasks.stopping import cancelled_when_stopped
+from tasks.ui import tag_run
 
 
 @flow(name="evaluate-translator", flow_run_name="evaluate {config.name}")
@@ -29,6 +30,7 @@ def evaluate_translator(model_dir: str, config: Config, workspace: str = "worksp
     """
     test_set = config.corpus.model_copy(update={"train": "", "valid": ""})
     with pipeline_run(Workspace(Path(workspace)), config) as run:
+        tag_run(config)
         model = adopt(ModelSource(directory=model_dir))
         pairs = clean(config.cleaning, fetch(test_set))
         scores = evaluate(config.evaluation, model, pairs)

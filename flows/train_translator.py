@@ -15,6 +15,7 @@ from tasks.step import pipeline_run
 from tasks.stopping import cancelled_when_stopped
 from tasks.tokenization import tokenize
 from tasks.training import train
+from tasks.ui import tag_run
 from tasks.vocabulary import build_vocabulary, encode
 
 
@@ -33,6 +34,7 @@ def train_translator(config: Config, workspace: str = "workspace", continue_from
         Path of the run's report.json.
     """
     with pipeline_run(Workspace(Path(workspace)), config) as run:
+        tag_run(config)
         parent = adopt(ModelSource(directory=str(resolve(Path(continue_from))))) if continue_from else None
         corpus = fetch(config.corpus)
         pairs = clean(config.cleaning, corpus)

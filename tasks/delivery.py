@@ -13,6 +13,7 @@ from seq2seq.report import build_report, write_report
 from seq2seq.sharing import assemble
 from tasks.locking import locks_for
 from tasks.step import PipelineRun
+from tasks.ui import show_summary
 
 
 def deliver(run: PipelineRun, model: Record, scores: Record) -> str:
@@ -33,4 +34,5 @@ def report(run: PipelineRun, model: Record, scores: Record, model_dir: Path, **m
     context = FlowRunContext.get()
     flow = context.flow.name if context and context.flow else ""
     content = build_report(run.config, flow, started, run.outcomes, model, scores, model_dir, seconds)
+    show_summary(run, content)
     return write_report(content | more, run.config, run.workspace.root / "runs", started)

@@ -35,7 +35,7 @@ def show_page(page: str, text: str, description: str) -> None:
         create_markdown_artifact(text, key=artifact_key(page), description=description)
 
 
-def show_tags(config: Config) -> None:
+def tag_run(config: Config) -> None:
     """Tag the flow run with the languages and the model, so that the UI's list of runs can be narrowed to them."""
     context = FlowRunContext.get()
     if context is None or context.flow_run is None:
