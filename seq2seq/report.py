@@ -1,16 +1,17 @@
-"""`report.json`: what one run did, in a form that scripts rely on."""
+"""What one run did, in a form that scripts rely on: `report.json`, and beside it `config.json`, all its settings."""
 
 import json
 import sys
 from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass
-from datetime import datetime
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 from seq2seq.artifacts import Record, digest_of, write_text_atomically
 from seq2seq.config import Config
 
+REPORT, CONFIG = "report.json", "config.json"
 SCORES = ("bleu", "bleu_interval", "bleu_lowercased", "chrf", "ter", "signature", "test_pairs")
 TRAINING = (
     "target_tokens_per_second",
@@ -35,21 +36,31 @@ class StepOutcome:
 
 
 def build_report(
-    config_digest: str,
+    config: Config,
+    flow: str,
+    started: datetime,
     outcomes: Iterable[StepOutcome],
     training: Record,
     evaluation: Record,
     model_dir: Path,
     seconds: float,
 ) -> dict[str, Any]:
-    """The report as JSON values. A figure that a record does not hold is null."""
+    """The report as JSON values. A figure that a record does not hold is null.
+
+    `started` has a time zone; `model` is the digest of the model, `evaluation` the key of the record with its scores.
+    """
     return {
-        "config_digest": config_digest,
+        "name": config.name,
+        "flow": flow,
+        "started": started.astimezone(UTC).isoformat(timespec="seconds"),
+        "config_digest": config_digest(config),
         "steps": [asdict(outcome) for outcome in outcomes],
         "scores": _chosen(evaluation.statistics, SCORES),
         "training": _chosen(training.statistics, TRAINING),
         "peak_memory_mib": peak_memory_mib(),
+        "model": training.digest,
         "model_dir": str(model_dir.resolve()),
+        "evaluation": evaluation.key,
         "seconds": round(seconds, 3),
     }
 
@@ -60,18 +71,25 @@ def config_digest(config: Config) -> str:
     return digest_of({name: config.section(name).key_content() for name in sorted(sections)})
 
 
-def write_report(report: Mapping[str, Any], runs: Path, name: str, started: datetime) -> Path:
-    """Write `RUNS/TIMESTAMP-NAME/report.json`; two runs of one second get folders of their own."""
-    stem = f"{started:%Y-%m-%dT%H-%M-%S}-{name}"
+def write_report(report: Mapping[str, Any], config: Config, runs: Path, started: datetime) -> Path:
+    """Write both files into `RUNS/TIMESTAMP-NAME/`, report.json last; gives its path.
+
+    Two runs of one second get folders of their own.
+    """
+    folder = _new_folder(runs, f"{started:%Y-%m-%dT%H-%M-%S}-{config.name}")
+    for name, content in ((CONFIG, config.model_dump(mode="json")), (REPORT, report)):
+        write_text_atomically(folder / name, json.dumps(content, indent=2, ensure_ascii=False) + "\n")
+    return (folder / REPORT).resolve()
+
+
+def _new_folder(runs: Path, stem: str) -> Path:
     runs.mkdir(parents=True, exist_ok=True)
     for folder in (runs / stem, *(runs / f"{stem}-{number}" for number in range(2, 1000))):
         try:
             folder.mkdir()
         except FileExistsError:
             continue
-        path = folder / "report.json"
-        write_text_atomically(path, json.dumps(report, indent=2, ensure_ascii=False) + "\n")
-        return path.resolve()
+        return folder
     raise FileExistsError(f"{runs / stem} and 998 more folders of that name exist")
 
 

@@ -1,13 +1,15 @@
 """`report.json`, as far as it needs no run."""
 
 import json
-from datetime import datetime
+from datetime import datetime, timedelta, timezone
 from pathlib import Path
 
 from seq2seq.artifacts import Record
+from seq2seq.config import Config, load_config
 from seq2seq.report import StepOutcome, build_report, peak_memory_mib, write_report
 
-STARTED = datetime(2026, 11, 22, 9, 41, 7)
+STARTED = datetime(2026, 11, 22, 9, 41, 7, tzinfo=timezone(timedelta(hours=1)))
+CONFIG = Config(name="demo")
 
 
 def record(step: str, **statistics: object) -> Record:
@@ -18,7 +20,9 @@ def record(step: str, **statistics: object) -> Record:
 
 def test_figures_come_from_the_records_and_what_a_record_does_not_hold_is_null(tmp_path: Path) -> None:
     report = build_report(
-        "digest",
+        CONFIG,
+        "train-translator",
+        STARTED,
         [StepOutcome("train", "key", True, 0.25, "content")],
         record("train", steps=10, something_else=1),
         record("evaluate", bleu=30.5, bleu_interval=[29.0, 32.0]),
@@ -34,13 +38,30 @@ def test_figures_come_from_the_records_and_what_a_record_does_not_hold_is_null(t
     assert report["seconds"] == 12.346
 
 
+def test_a_report_says_which_flow_made_which_model_and_when_it_began() -> None:
+    report = build_report(CONFIG, "train-translator", STARTED, [], record("train"), record("evaluate"), Path("m"), 1)
+
+    assert (report["name"], report["flow"], report["model"], report["evaluation"]) == (
+        "demo", "train-translator", "d", "k",
+    )  # fmt: skip
+    assert report["started"] == "2026-11-22T08:41:07+00:00"
+
+
 def test_a_report_is_filed_under_its_time_and_name_and_two_of_one_second_are_kept_apart(tmp_path: Path) -> None:
-    first = write_report({"run": "erster"}, tmp_path / "runs", "demo", STARTED)
-    second = write_report({"run": "zweiter"}, tmp_path / "runs", "demo", STARTED)
+    first = write_report({"run": "erster"}, CONFIG, tmp_path / "runs", STARTED)
+    second = write_report({"run": "zweiter"}, CONFIG, tmp_path / "runs", STARTED)
 
     assert first == tmp_path / "runs" / "2026-11-22T09-41-07-demo" / "report.json"
     assert second.parent.name == "2026-11-22T09-41-07-demo-2"
     assert json.loads(first.read_text(encoding="utf-8")) == {"run": "erster"}
+
+
+def test_all_settings_of_the_run_lie_beside_its_report(tmp_path: Path) -> None:
+    config = Config.model_validate({"name": "demo", "training": {"seed": 7}, "runtime": {"threads": 3}})
+
+    path = write_report({}, config, tmp_path / "runs", STARTED)
+
+    assert load_config("", base=json.loads((path.parent / "config.json").read_text(encoding="utf-8"))) == config
 
 
 def test_peak_memory_is_at_least_what_the_interpreter_takes_and_never_falls() -> None:

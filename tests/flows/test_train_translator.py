@@ -174,7 +174,8 @@ def test_the_report_keeps_its_contract(first: First) -> None:
     report = first[1]
 
     assert set(report) == {
-        "config_digest", "steps", "scores", "training", "peak_memory_mib", "model_dir", "seconds",
+        "name", "flow", "started", "config_digest", "steps", "scores", "training", "peak_memory_mib", "model",
+        "model_dir", "evaluation", "seconds",
     }  # fmt: skip
     assert all(set(step) == {"name", "key", "cached", "seconds", "digest"} for step in report["steps"])
     assert set(report["scores"]) == {
