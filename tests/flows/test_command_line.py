@@ -10,6 +10,10 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from prefect.client.orchestration import get_client
+from prefect.client.schemas.filters import FlowRunFilter, FlowRunFilterName
+from prefect.client.schemas.objects import FlowRun, StateType
+from prefect.states import Cancelling
 
 from flows.__main__ import main
 
@@ -17,6 +21,7 @@ CHECKOUT = Path(__file__).parents[2]
 HEAVY = ("torch", "datasets", "pandas", "matplotlib", "tokenizers", "sacrebleu", "pyarrow")
 
 Start = Callable[..., "subprocess.Popen[str]"]
+Stop = Callable[["subprocess.Popen[str]", FlowRun], None]
 
 
 @pytest.fixture
@@ -102,6 +107,49 @@ def test_ctrl_c_stops_a_training_with_a_checkpoint_and_the_same_command_goes_on(
     ]
     assert min(steps) > int(stopped[1].replace(",", ""))
     assert list((tmp_path / "workspace" / "checkpoints").iterdir()) == []
+
+
+def by_signal(number: signal.Signals) -> Stop:
+    return lambda process, run: process.send_signal(number)
+
+
+def in_the_ui(process: "subprocess.Popen[str]", run: FlowRun) -> None:
+    with get_client(sync_client=True) as client:
+        client.set_flow_run_state(run.id, Cancelling())
+
+
+def run_called(name: str) -> FlowRun:
+    with get_client(sync_client=True) as client:
+        (run,) = client.read_flow_runs(flow_run_filter=FlowRunFilter(name=FlowRunFilterName(like_=name)))
+    return run
+
+
+@pytest.mark.parametrize(
+    ("stop", "exit_code"),
+    [(by_signal(signal.SIGINT), 130), (by_signal(signal.SIGTERM), 143), (in_the_ui, 130)],
+    ids=["ctrl-c", "sigterm", "cancelled-in-the-ui"],
+)
+def test_a_training_that_is_asked_to_stop_saves_a_checkpoint_and_ends_as_cancelled(
+    stop: Stop, exit_code: int, start: Start, tiny_project: Path, tmp_path: Path, request: pytest.FixtureRequest
+) -> None:
+    name = request.node.callspec.id
+    settings = (f"name={name}", "training.max_steps=0", "training.max_epochs=0", "training.patience=1000000")
+    options = (part for setting in settings for part in ("--set", setting))
+    process = start("train", str(tiny_project / "tiny.toml"), "--workspace", str(tmp_path / "workspace"), *options)
+    assert process.stderr is not None
+    for line in process.stderr:
+        if line.startswith("train      step"):
+            break
+    stop(process, run_called(name))
+
+    code, output, errors = finish(process)
+
+    assert (code, output) == (exit_code, [])
+    assert re.match(r"Training stopped at step [\d,]+; the checkpoint is saved", errors[-1])
+    state = run_called(name).state
+    assert state is not None
+    assert (state.type, state.message) == (StateType.CANCELLED, errors[-1])
+    assert list((tmp_path / "workspace" / "checkpoints").rglob("checkpoint.pt"))
 
 
 def test_what_the_user_can_mend_is_one_message_without_a_traceback_and_exit_code_2(
