@@ -15,17 +15,21 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+from seq2seq.errors import Seq2SeqError
+
 POLL_SECONDS = 0.2
 
 
 class Locks(ABC):
     """Prefect's `LockManager`, and `held` for everybody else. All times are seconds.
 
-    `on_wait` is called once with the key when someone else holds the lock.
+    `on_wait` is called once with the key when someone else holds the lock. `refusal` says why a result was not
+    recorded, since Prefect keeps to itself what goes wrong while it records one.
     """
 
     def __init__(self, on_wait: Callable[[str], None] = lambda key: None) -> None:
         self.on_wait = on_wait
+        self.refusal: Seq2SeqError | None = None
 
     @abstractmethod
     def acquire_lock(

@@ -5,7 +5,7 @@ check. A thread renews what is held: a lock lasts as long as its holder needs it
 holder was killed.
 
 A lock can be lost: its holder was suspended or cut off for longer than the expiry, or the server came back empty. The
-holder learns it with the next renewal, and at the latest when it wants to record its result, which then does not happen.
+holder learns it with the next renewal, and at the latest when its result is to be recorded, which then does not happen.
 """
 
 import logging
@@ -23,7 +23,7 @@ import redis
 from redis.exceptions import AuthenticationError, LockNotOwnedError, RedisError
 from redis.lock import Lock
 
-from seq2seq.errors import ConfigError, SourceUnavailable
+from seq2seq.errors import ConfigError, Seq2SeqError, SourceUnavailable
 from tasks.locks import Locks, wait_until
 
 EXPIRY_SECONDS = 60.0
@@ -37,8 +37,8 @@ class LocksUnavailable(SourceUnavailable):
     """The Redis server does not answer."""
 
 
-class LockLost(SourceUnavailable):
-    """A lock ended before its holder was done: tried again, the holder waits for whoever has it now."""
+class LockLost(Seq2SeqError):
+    """A lock ended before its holder was done."""
 
 
 @dataclass
@@ -48,8 +48,6 @@ class Holding:
     holder: str
     lock: Lock
     lost: bool = False
-    refusal: SourceUnavailable | None = None
-    """Why the holder was not allowed to record its result."""
 
 
 class RedisLocks(Locks):
@@ -101,10 +99,6 @@ class RedisLocks(Locks):
         return taken
 
     def release_lock(self, key: str, holder: str) -> None:
-        """Give the lock back; ValueError when `holder` does not hold it; again what `confirm` raised, if it did.
-
-        (Prefect swallows what it is told while it commits, but not what it is told when it gives the lock back.)
-        """
         with self._guard:
             holding = self._held.get(key)
             if holding is None or holding.holder != holder:
@@ -116,8 +110,6 @@ class RedisLocks(Locks):
             log.warning("The lock of %s was lost before it was given back.", key)
         except RedisError as error:
             log.warning("The lock of %s ends by itself within %g s: %s", key, self._expiry_seconds, error)
-        if holding.refusal:
-            raise holding.refusal
 
     def is_lock_holder(self, key: str, holder: str) -> bool:
         with self._guard:
@@ -128,7 +120,7 @@ class RedisLocks(Locks):
             return wait_until(lambda: not self._client.exists(self._name(key)), timeout, lambda: self.on_wait(key))
 
     def is_locked(self, key: str) -> bool:
-        """Whether anyone holds the lock. Prefect asks before it writes a result: LockLost when it was ours and is gone."""
+        """Whether anyone holds the lock, as Prefect asks before it writes a result; LockLost when ours is gone."""
         self.confirm(key)
         return super().is_locked(key)
 
@@ -142,12 +134,12 @@ class RedisLocks(Locks):
             with self._answering():
                 if not holding.lock.owned():
                     raise LockLost(
-                        f"{key}: the lock at {self._address} ended while this run held it: the run was suspended or cut "
-                        f"off for more than {self._expiry_seconds:g} s, or the server was emptied. Another run may have "
-                        "done the same, so this result is not recorded; the same command takes what is there by then."
+                        f"{key}: the lock at {self._address} ended while this run held it: the run was suspended or "
+                        f"cut off for more than {self._expiry_seconds:g} s, or the server was emptied. Another run may "
+                        "have done the same, so this result is not recorded; the same command takes what is there."
                     )
-        except SourceUnavailable as refusal:
-            holding.refusal = refusal
+        except Seq2SeqError as refusal:
+            self.refusal = refusal
             raise
 
     def _name(self, key: str) -> str:

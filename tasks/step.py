@@ -207,12 +207,13 @@ def _run(
     work = Work(step, sections, inputs, source)
     run = work.run
     storage = IndexStorage(basepath=str(run.workspace.index))
+    locks = locks_for(run.workspace, run.config.runtime, on_wait=_say_waiting)
     bound = task.with_options(
         task_run_name=f"{step.name} {work.key[:8]}",
         timeout_seconds=run.config.runtime.max_step_minutes * 60 or None,
         cache_policy=Address(
             isolation_level="SERIALIZABLE",
-            lock_manager=locks_for(run.workspace, run.config.runtime, on_wait=_say_waiting),
+            lock_manager=locks,
             file=f"{step.name}/{work.key}.json",
         ),
         result_serializer=RecordSerializer(),
@@ -226,7 +227,8 @@ def _run(
             "saved stays: the same command goes on from there; a longer limit lets it finish."
         ) from None
     if work.done and run.workspace.find(step.name, work.key) is None:  # Prefect only logs that it could not write it
-        raise storage.error or Seq2SeqError(f"{step.name}: the result could not be recorded; Prefect's log says why.")
+        unknown = Seq2SeqError(f"{step.name}: the result could not be recorded; Prefect's log says why.")
+        raise locks.refusal or storage.error or unknown
     run.note(record, not work.done, time.perf_counter() - started, work.why)
     return record
 
