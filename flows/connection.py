@@ -43,7 +43,8 @@ def connection() -> Iterator[None]:
             _await(own, settings.server.ephemeral.startup_timeout_seconds)
         else:
             _check(_version(f"{settings.api.url} ({_origin()})", SECONDS_TO_ANSWER))
-        stack.enter_context(temporary_settings({"client.server_version_check_enabled": False}))  # checked above
+        ours = {"client.server_version_check_enabled": False, "flows.heartbeat_frequency": None}
+        stack.enter_context(temporary_settings(ours))  # checked above; see tasks/heartbeat.py
         yield
 
 
