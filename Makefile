@@ -25,15 +25,14 @@ format: $(READY) ## format the code
 	$(RUN) -m ruff check --fix
 	$(RUN) -m ruff format
 
-ui: $(READY) ## Prefect's server and UI on this machine; runs show there with PREFECT_API_URL=http://127.0.0.1:4200/api
+ui: $(READY) ## Prefect's server and UI on this machine: http://127.0.0.1:4200
 	PREFECT_SERVER_ANALYTICS_ENABLED=false DO_NOT_TRACK=1 $(VENV)/bin/prefect server start --host 127.0.0.1
 
-deploy: $(READY) ## register the deployments of prefect.yaml with the server that PREFECT_API_URL names
-	$(VENV)/bin/prefect --no-prompt work-pool create seq2seq --type process --overwrite
-	$(VENV)/bin/prefect --no-prompt deploy --all
+deploy: $(READY) ## check prefect.yaml and register its deployments (with that server, or the one that PREFECT_API_URL names)
+	$(RUN) -m flows deploy $(ARGS)
 
-worker: $(READY) ## do the runs that the deployments ask for
-	$(VENV)/bin/prefect worker start --pool seq2seq
+worker: $(READY) ## do the runs that the deployments ask for, until Ctrl-C
+	$(RUN) -m flows worker $(ARGS)
 
 clean: ## remove the environment and what tools left behind; a workspace stays
 	rm -rf $(VENV) build dist *.egg-info .coverage .mypy_cache .ruff_cache .pytest_cache .hypothesis

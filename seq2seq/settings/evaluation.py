@@ -16,6 +16,8 @@ class EvaluationSettings(Section):
     )
     batch_sentences: int = Field(64, ge=1, description="Sentences decoded together.")
     bleu_tokenizer: Literal["13a", "intl", "char", "none", "zh"] = Field(
-        "13a", description="sacreBLEU's tokenizer of the headline score; char or zh for unspaced scripts."
+        "13a",
+        title="BLEU tokenizer",
+        description="sacreBLEU's tokenizer of the headline score; char or zh for unspaced scripts.",
     )
     bootstrap_samples: int = Field(1000, ge=100, le=100_000, description="Resamples of the 95 % interval.")

@@ -43,5 +43,7 @@ class TrainingSettings(Section):
         "auto", description="bf16 autocast; auto: where the processor computes in bf16, else fp32."
     )
     bleu_tokenizer: Literal["13a", "intl", "char", "none", "zh"] = Field(
-        "13a", description="sacreBLEU's tokenizer of the validation BLEU; char or zh for unspaced scripts."
+        "13a",
+        title="BLEU tokenizer",
+        description="sacreBLEU's tokenizer of the validation BLEU; char or zh for unspaced scripts.",
     )

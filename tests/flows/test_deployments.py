@@ -1,39 +1,177 @@
-"""prefect.yaml, as far as it can be checked without a server."""
+"""prefect.yaml, as far as it can be checked without a server, and the forms that Prefect makes of the flows."""
 
-import importlib
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 import yaml
 from prefect import Flow
+from prefect.flows import load_flow_from_entrypoint
+from prefect.utilities.callables import parameter_schema
 
+from flows.__main__ import main
+from flows.deployments import checked_deployments
 from seq2seq.config import load_config, validate_config
+from seq2seq.errors import ConfigError
 
-DEPLOYMENTS: list[dict[str, Any]] = yaml.safe_load(
-    (Path(__file__).parents[2] / "prefect.yaml").read_text(encoding="utf-8")
-)["deployments"]
-
-
-@pytest.fixture(params=DEPLOYMENTS, ids=lambda deployment: deployment["name"])
-def deployment(request: pytest.FixtureRequest) -> dict[str, Any]:
-    found: dict[str, Any] = request.param
-    return found
+PREFECT_YAML = Path(__file__).parents[2] / "prefect.yaml"
+FLOWS = ("train_translator", "evaluate_translator", "retrain_translator")
 
 
-def test_a_deployment_names_a_flow_and_parameters_that_it_takes(deployment: dict[str, Any]) -> None:
-    module, _, name = deployment["entrypoint"].rpartition(".")
-    flow = getattr(importlib.import_module(module), name)
-
-    assert isinstance(flow, Flow)
-    flow.validate_parameters(deployment["parameters"])
+@pytest.fixture(scope="module")
+def deployments() -> list[dict[str, Any]]:
+    """What prefect.yaml deploys, templates filled in."""
+    return checked_deployments(PREFECT_YAML)
 
 
-def test_schedules_are_shipped_inactive(deployment: dict[str, Any]) -> None:
-    assert [schedule["active"] for schedule in deployment["schedules"]] == [False]
+@pytest.fixture(params=FLOWS)
+def form(request: pytest.FixtureRequest) -> dict[str, Any]:
+    """The schema that the UI makes a flow's form of."""
+    flow: Flow[Any, Any] = load_flow_from_entrypoint(f"flows.{request.param}.{request.param}")
+    return parameter_schema(flow).model_dump()
 
 
-def test_the_deployment_called_demo_does_what_the_preset_does() -> None:
-    demo = next(one for one in DEPLOYMENTS if one["parameters"]["config"]["name"] == "demo")
+def fields(schema: dict[str, Any], form: dict[str, Any], place: str = "") -> Iterator[tuple[str, dict[str, Any]]]:
+    """Every field of a form, sections included."""
+    for name, field in schema["properties"].items():
+        if "$ref" in field:
+            field = form["definitions"][field["$ref"].rpartition("/")[2]] | field
+            yield from fields(field, form, f"{place}{name}.")
+        yield f"{place}{name}", field
 
-    assert validate_config(demo["parameters"]["config"]) == load_config("demo")
+
+def write(folder: Path, **entries: Any) -> Path:
+    """A prefect.yaml with one right deployment, and `entries` on top of it."""
+    right = {
+        "name": "mine",
+        "entrypoint": "flows.train_translator.train_translator",
+        "work_pool": {"name": "seq2seq"},
+        "parameters": {"config": {}},
+    }
+    path = folder / "prefect.yaml"
+    path.write_text(yaml.safe_dump({"deployments": [right | entries]}), encoding="utf-8")
+    return path
+
+
+def test_every_flow_is_deployed(deployments: list[dict[str, Any]]) -> None:
+    assert {one["entrypoint"].rpartition(".")[2] for one in deployments} == set(FLOWS)
+
+
+def test_the_deployments_called_demo_do_what_the_preset_does(deployments: list[dict[str, Any]]) -> None:
+    for one in deployments:
+        assert validate_config(one["parameters"]["config"]) == load_config("demo")
+
+
+def test_schedules_are_shipped_inactive(deployments: list[dict[str, Any]]) -> None:
+    assert [schedule["active"] for one in deployments for schedule in one.get("schedules", [])] == [False]
+
+
+def test_every_field_of_a_form_is_described_and_titled(form: dict[str, Any]) -> None:
+    for place, field in fields(form, form):
+        assert field["description"].endswith("."), place
+        assert field["title"], place
+
+
+def test_every_field_of_the_configuration_has_a_default(form: dict[str, Any]) -> None:
+    missing = [
+        place for place, field in fields(form, form) if "." in place and not {"default", "properties"} & set(field)
+    ]
+
+    assert missing == []
+
+
+def test_a_form_needs_no_choice_between_kinds_of_values(form: dict[str, Any]) -> None:
+    assert [place for place, field in fields(form, form) if {"anyOf", "allOf", "oneOf"} & set(field)] == []
+
+
+def test_a_form_shows_the_settings_in_the_order_of_their_definition(form: dict[str, Any]) -> None:
+    for schema in (form, *form["definitions"].values()):
+        positions = [field["position"] for field in schema["properties"].values()]
+        assert positions == list(range(len(positions)))
+
+
+@pytest.mark.parametrize(
+    ("entries", "said"),
+    [
+        (
+            {"schedules": [{"cron": "0 25 * * *"}]},
+            "schedules[0].cron is '0 25 * * *': Invalid cron string: \"0 25 * * *\"",
+        ),
+        ({"schedules": [{"cron": "every day"}]}, "expected: five fields, minute hour day month weekday"),
+        ({"schedules": [{"cron": "@daily", "timezone": "Europe/Berln"}]}, "schedules[0].timezone is 'Europe/Berln'"),
+        (
+            {"schedules": [{"cron": "@daily", "activ": True}]},
+            "[0].activ: there is no such entry; did you mean active?",
+        ),
+        ({"schedules": [{"cron": "@daily", "active": "perhaps"}]}, "schedules[0].active is 'perhaps'"),
+        ({"schedules": [{"interval": 0}]}, "schedules[0].interval"),
+        ({"schedules": [{"timezone": "UTC"}]}, "one of cron, interval, rrule has to say when, not none"),
+        ({"scedules": []}, "scedules: there is no such entry; did you mean schedules?"),
+        ({"triggers": [{"exspect": ["x"]}]}, "triggers[0].exspect: there is no such entry; did you mean expect?"),
+        ({"triggers": [{"match": {}}]}, "triggers[0].expect: missing; every event would start a run"),
+        ({"entrypoint": "flows.train_translator.trian"}, "entrypoint: 'flows.train_translator.trian' names no flow"),
+        ({"parameters": {"config": {"training": {"learning_rat": 1}}}}, "learning_rat"),
+        ({"parameters": {"config": {}, "workspce": "x"}}, "workspce"),
+        ({"work_pool": {}}, "work_pool.name: missing"),
+        ({"name": None}, "name: missing"),
+    ],
+)
+def test_a_wrong_entry_is_named_with_its_deployment_and_value(
+    tmp_path: Path, entries: dict[str, Any], said: str
+) -> None:
+    with pytest.raises(ConfigError) as caught:
+        checked_deployments(write(tmp_path, **entries))
+
+    assert said in str(caught.value)
+    assert f"/{entries.get('name', 'mine')}: " in str(caught.value)
+
+
+def test_all_wrong_entries_are_named_at_once(tmp_path: Path) -> None:
+    path = write(tmp_path, schedules=[{"cron": "x"}, {"cron": "y"}], work_pool={})
+
+    with pytest.raises(ConfigError, match="3 wrong; nothing was deployed"):
+        checked_deployments(path)
+
+
+def test_two_deployments_of_one_name_are_refused(tmp_path: Path) -> None:
+    path = write(tmp_path)
+    one = yaml.safe_load(path.read_text(encoding="utf-8"))["deployments"]
+    path.write_text(yaml.safe_dump({"deployments": one * 2}), encoding="utf-8")
+
+    with pytest.raises(ConfigError, match="2 deployments named mine"):
+        checked_deployments(path)
+
+
+def test_deployments_of_a_toml_file_have_its_settings(tmp_path: Path, tiny_project: Path) -> None:
+    path = write(tmp_path, name="{{ mine.name }}", parameters={"config": "{{ mine.config }}"})
+    content = yaml.safe_load(path.read_text(encoding="utf-8"))
+    step = {"flows.deployments.read_config": {"id": "mine", "source": str(tiny_project / "tiny.toml")}}
+    path.write_text(yaml.safe_dump(content | {"build": [step]}), encoding="utf-8")
+
+    (deployment,) = checked_deployments(path)
+
+    assert deployment["name"] == "tiny"
+    assert deployment["parameters"]["config"]["corpus"]["directory"] == str(tiny_project / "corpus")
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [("deployments: [", "is not valid YAML"), ("name: x", "holds no deployments"), (None, "cannot be read")],
+)
+def test_a_file_without_deployments_is_refused(tmp_path: Path, text: str | None, said: str) -> None:
+    path = tmp_path / "prefect.yaml"
+    if text is not None:
+        path.write_text(text, encoding="utf-8")
+
+    with pytest.raises(ConfigError, match=said):
+        checked_deployments(path)
+
+
+def test_a_wrong_schedule_ends_the_command_before_a_server_is_asked(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("PREFECT_API_URL", "http://127.0.0.1:9/api")  # nothing answers there
+
+    assert main(["deploy", "--file", str(write(tmp_path, schedules=[{"cron": "0 25 * * *"}]))]) == 2
+    assert "schedules[0].cron is '0 25 * * *'" in capsys.readouterr().err

@@ -1,0 +1,145 @@
+"""`python -m flows deploy` and `worker`: what `prefect.yaml` describes, on a server that is to stay."""
+
+import os
+import subprocess
+import sys
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+from cyclopts import Parameter
+
+from flows.commands.options import Traceback
+from flows.connection import connection
+from flows.guard import guarded
+from seq2seq.errors import ConfigError, Seq2SeqError
+
+if TYPE_CHECKING:
+    from prefect.client.orchestration import SyncPrefectClient
+    from prefect.client.schemas.objects import DeploymentSchedule
+    from prefect.client.schemas.responses import DeploymentResponse
+
+LOCAL_SERVER = "http://127.0.0.1:4200/api"
+"""Where `make ui` starts a server: used where neither the environment nor a profile names another."""
+POOL = "seq2seq"
+
+
+class DeployError(Seq2SeqError):
+    """Prefect refused what our own check let pass."""
+
+
+def deploy(
+    *,
+    file: Annotated[Path, Parameter(name="--file", help="Which deployments.")] = Path("prefect.yaml"),
+    traceback: Traceback = False,
+) -> int:
+    """Register the deployments of prefect.yaml with Prefect's server: all of them, or none when one is wrong."""
+
+    def work() -> None:
+        from flows.deployments import checked_deployments
+
+        names = {f"{one['flow_name']}/{one['name']}": one["work_pool"]["name"] for one in checked_deployments(file)}
+        with lasting_server() as client:
+            _prepare_pools(client, names, file)
+            before = {name: _find(client, name) for name in names}
+            _deploy_all(file, address_of(client))
+            for name in names:
+                print(f"{name:30} {', '.join(_summary(_find(client, name), before[name]))}")
+
+    return guarded(work, traceback)
+
+
+def worker(
+    *,
+    pool: Annotated[str, Parameter(name="--pool", help="Work pool to take runs from.")] = POOL,
+    traceback: Traceback = False,
+) -> int:
+    """Do the runs that deployments ask for, one process each, until stopped."""
+
+    def work() -> None:
+        with lasting_server() as client:
+            address = address_of(client)
+        command = [sys.executable, "-m", "prefect", "worker", "start", "--pool", pool, "--type", "process"]
+        os.execve(sys.executable, command, {**os.environ, "PREFECT_API_URL": address})
+
+    return guarded(work, traceback)
+
+
+@contextmanager
+def lasting_server() -> Iterator["SyncPrefectClient"]:
+    """A client of the server that Prefect's settings name, or else of the one that `make ui` starts.
+
+    Raises ServerError when none answers there.
+    """
+    from prefect.client.orchestration import get_client
+    from prefect.settings import PREFECT_API_URL, temporary_settings
+
+    with (
+        temporary_settings(set_defaults={PREFECT_API_URL: LOCAL_SERVER}),
+        connection(),
+        get_client(sync_client=True) as client,
+    ):
+        yield client
+
+
+def address_of(client: "SyncPrefectClient") -> str:
+    """The server's address as PREFECT_API_URL takes it."""
+    return str(client.api_url).rstrip("/")
+
+
+def _prepare_pools(client: "SyncPrefectClient", names: Mapping[str, str], file: Path) -> None:
+    """Create our own work pool where it is missing; raises ConfigError for another one that is."""
+    from prefect.client.schemas.actions import WorkPoolCreate
+
+    there = {pool.name for pool in client.read_work_pools()}
+    missing = {name: pool for name, pool in names.items() if pool not in there | {POOL}}
+    if missing:
+        listed = "\n".join(f"  {name}: work_pool.name is {pool!r}" for name, pool in missing.items())
+        raise ConfigError(
+            f"{file} names work pools that the server does not have; nothing was deployed.\n{listed}\n"
+            f"There are: {', '.join(sorted(there | {POOL}))}. `prefect work-pool create NAME --type process` makes one."
+        )
+    if POOL not in there:
+        client.create_work_pool(WorkPoolCreate(name=POOL, type="process"))
+
+
+def _deploy_all(file: Path, address: str) -> None:
+    command = [sys.executable, "-m", "prefect", "--no-prompt", "deploy", "--all", "--prefect-file", str(file)]
+    environment = {**os.environ, "PREFECT_API_URL": address}
+    done = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
+    if done.returncode:
+        raise DeployError(f"prefect deploy failed:\n{done.stdout}{done.stderr}")
+
+
+def _find(client: "SyncPrefectClient", name: str) -> "DeploymentResponse | None":
+    from prefect.exceptions import ObjectNotFound
+
+    try:
+        return client.read_deployment_by_name(name)
+    except ObjectNotFound:
+        return None
+
+
+def _summary(now: "DeploymentResponse", before: "DeploymentResponse | None") -> Iterator[str]:
+    """What a deployment runs on, and what was otherwise before: changes made in the UI do not get lost in silence."""
+    switches = _switches(now)
+    yield from (f"{name}: {state}" for name, state in switches.items())
+    if not switches:
+        yield "on demand"
+    if before:
+        was = _switches(before)
+        yield from (f"{name} was {was[name]}" for name in was if was[name] != switches.get(name))
+        if now.parameters != before.parameters:
+            yield "parameters were others"
+
+
+def _switches(deployment: "DeploymentResponse") -> dict[str, str]:
+    """Whether each schedule of a deployment is active, by its name and when it fires."""
+    return {_when(one): "active" if one.active else "inactive" for one in deployment.schedules}
+
+
+def _when(entry: "DeploymentSchedule") -> str:
+    schedule = entry.schedule.model_dump(exclude_none=True)
+    words = (entry.slug, *(schedule.get(name) for name in ("cron", "rrule", "interval", "timezone")))
+    return " ".join(str(word) for word in words if word)

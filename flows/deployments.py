@@ -1,0 +1,169 @@
+"""prefect.yaml: what its templates stand for, and whether all of it is right before any of it is deployed.
+
+`prefect deploy --all` deploys one entry after another, and ignores an entry's name that it does not know: a wrong
+schedule in the last deployment is found when the others are deployed already, and a misspelt one never.
+"""
+
+import difflib
+import os
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+import yaml
+from prefect import Flow
+from prefect.client.schemas.actions import DeploymentScheduleCreate
+from prefect.client.schemas.schedules import CronSchedule, IntervalSchedule, RRuleSchedule
+from prefect.events import DeploymentTriggerTypes
+from prefect.exceptions import MissingFlowError, ParameterBindError, ParameterTypeError, SignatureMismatchError
+from prefect.flows import load_flow_from_entrypoint
+from prefect.utilities.templating import apply_values
+from pydantic import TypeAdapter, ValidationError
+
+from seq2seq.config import load_config
+from seq2seq.errors import ConfigError
+
+# fmt: off
+KNOWN_ENTRIES = frozenset({
+    "build", "concurrency_limit", "description", "enforce_parameter_schema", "entrypoint", "flow_name", "name",
+    "parameters", "paused", "pull", "push", "schedule", "schedules", "sla", "tags", "triggers", "version",
+    "version_type", "work_pool",
+})
+# fmt: on
+SCHEDULES = {"cron": CronSchedule, "interval": IntervalSchedule, "rrule": RRuleSchedule}
+TIMING = {field for schedule in SCHEDULES.values() for field in schedule.model_fields}
+SCHEDULE_ENTRIES = DeploymentScheduleCreate.model_fields.keys() - {"schedule"}
+EVERY_DAY = CronSchedule(cron="@daily")
+WAYS_OUT = {
+    "cron": 'five fields, minute hour day month weekday, for example "0 3 * * *": every day at 3',
+    "timezone": "a name such as Europe/Berlin, or UTC",
+    "active": "true or false",
+}
+
+
+def read_config(source: str) -> dict[str, Any]:
+    """A build step of prefect.yaml: a preset or TOML file as `config`, with its `name` and language `pair`.
+
+    Raises ConfigError.
+    """
+    config = load_config(source)
+    return {
+        "config": config.model_dump(mode="json"),
+        "name": config.name,
+        "pair": f"{config.corpus.source_language}-{config.corpus.target_language}",
+    }
+
+
+def checked_deployments(path: Path) -> list[dict[str, Any]]:
+    """The deployments of a prefect.yaml with their templates filled in, each with its `flow_name`.
+
+    Raises ConfigError, which names all that is wrong.
+    """
+    content = _read(path)
+    deployments = content.get("deployments") or []
+    values = {**os.environ, **_configs(content.get("build") or [])}
+    filled = [apply_values(one, values, remove_notset=False) for one in deployments]
+    problems = [f"{_title(one)}: {problem}" for one in filled for problem in _problems(one)]
+    counts = Counter((one.get("entrypoint"), one.get("name")) for one in filled)
+    problems += [f"{flow}: {count} deployments named {name}" for (flow, name), count in counts.items() if count > 1]
+    if problems:
+        listed = "\n".join(f"  {problem}" for problem in problems)
+        raise ConfigError(f"{path}: {len(problems)} wrong; nothing was deployed.\n{listed}")
+    return [one | {"flow_name": load_flow_from_entrypoint(one["entrypoint"]).name} for one in filled]
+
+
+def _read(path: Path) -> dict[str, Any]:
+    try:
+        content = yaml.safe_load(path.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise ConfigError(f"{path} cannot be read ({error.strerror}): run this in the checkout's folder.") from None
+    except (yaml.YAMLError, UnicodeDecodeError) as error:
+        raise ConfigError(f"{path} is not valid YAML: {error}") from None
+    if not isinstance(content, dict) or not content.get("deployments"):
+        raise ConfigError(f"{path} holds no deployments.")
+    return content
+
+
+def _configs(steps: Iterable[Mapping[str, Any]]) -> dict[str, Any]:
+    """What the steps that read a configuration give, by their ids; other steps of a file are left to Prefect."""
+    name = f"{__name__}.{read_config.__name__}"
+    return {step[name]["id"]: read_config(step[name]["source"]) for step in steps if name in step}
+
+
+def _title(deployment: Mapping[str, Any]) -> str:
+    flow = str(deployment.get("entrypoint", "?")).rpartition(".")[2]
+    return f"{flow}/{deployment.get('name', '?')}"
+
+
+def _problems(deployment: Mapping[str, Any]) -> Iterator[str]:
+    """What is wrong with a deployment, in words."""
+    for entry in deployment.keys() - KNOWN_ENTRIES:
+        yield _no_such(entry, KNOWN_ENTRIES)
+    if not deployment.get("name"):
+        yield "name: missing"
+    if not (deployment.get("work_pool") or {}).get("name"):
+        yield "work_pool.name: missing; the worker of `make worker` serves seq2seq"
+    yield from _parameter_problems(deployment)
+    for index, schedule in enumerate(deployment.get("schedules") or []):
+        yield from _schedule_problems(f"schedules[{index}]", schedule)
+    for index, trigger in enumerate(deployment.get("triggers") or []):
+        yield from _trigger_problems(f"triggers[{index}]", trigger)
+
+
+def _parameter_problems(deployment: Mapping[str, Any]) -> Iterator[str]:
+    entrypoint = deployment.get("entrypoint") or ""
+    try:
+        flow: Flow[Any, Any] = load_flow_from_entrypoint(entrypoint)
+    except (ImportError, AttributeError, MissingFlowError, OSError, ValueError) as error:
+        yield f"entrypoint: {entrypoint!r} names no flow ({error}); write package.module.function"
+        return
+    try:
+        flow.validate_parameters(deployment.get("parameters") or {})
+    except (ParameterTypeError, ParameterBindError, SignatureMismatchError) as error:
+        yield f"parameters: {error}"
+
+
+def _schedule_problems(place: str, schedule: Mapping[str, Any]) -> Iterator[str]:
+    kinds = schedule.keys() & SCHEDULES.keys()
+    if len(kinds) != 1:
+        yield f"{place}: one of {', '.join(SCHEDULES)} has to say when, not {', '.join(sorted(kinds)) or 'none'}"
+        return
+    timing = {name: value for name, value in schedule.items() if name in TIMING}
+    others = {name: value for name, value in schedule.items() if name not in TIMING}
+    parts = ((SCHEDULES[kinds.pop()], timing), (DeploymentScheduleCreate, {"schedule": EVERY_DAY} | others))
+    for model, entries in parts:
+        try:
+            model.model_validate(entries)
+        except ValidationError as error:
+            yield from _explain(place, error)
+
+
+def _trigger_problems(place: str, trigger: Mapping[str, Any]) -> Iterator[str]:
+    try:
+        model = TypeAdapter(DeploymentTriggerTypes).validate_python(trigger)
+    except ValidationError as error:
+        yield from _explain(place, error)
+        return
+    for entry in trigger.keys() - type(model).model_fields.keys():
+        yield f"{place}.{_no_such(entry, type(model).model_fields)}"
+    if "expect" in type(model).model_fields and not trigger.get("expect"):
+        yield f"{place}.expect: missing; every event would start a run"
+
+
+def _explain(place: str, error: ValidationError) -> Iterator[str]:
+    for problem in error.errors(include_url=False):
+        *parents, field = (str(part) for part in problem["loc"])
+        if problem["type"] == "extra_forbidden":
+            yield f"{place}.{_no_such(field, TIMING | SCHEDULE_ENTRIES)}"
+            continue
+        name = ".".join((place, *parents, field))
+        message = problem["msg"].removeprefix("Value error, ")
+        way_out = f"; expected: {WAYS_OUT[field]}" if field in WAYS_OUT else ""
+        yield f"{name} is {problem['input']!r}: {message}{way_out}"
+
+
+def _no_such(entry: str, known: Iterable[str]) -> str:
+    close = difflib.get_close_matches(entry, known, 1)
+    hint = f"did you mean {close[0]}?" if close else f"there are: {', '.join(sorted(known))}"
+    return f"{entry}: there is no such entry; {hint}"
