@@ -266,14 +266,14 @@ def _things(workspace: Workspace) -> Iterator[Thing]:
         named.add(record.address if record else "")
         yield Thing(path.parent.name, path, _used(path), bytes_, f"{path.parent.name}/{path.name}", record)
     for path in _entries(workspace.root / "checkpoints"):
-        used = max(map(_used, (path, *_entries(path))))
         finished = workspace.index_file("train", path.name).exists()
-        yield Thing("checkpoint", path, used, bytes_below(path), f"train/{path.name}.json", obsolete=finished)
+        yield Thing(
+            "checkpoint", path, _last_use(path), bytes_below(path), f"train/{path.name}.json", obsolete=finished
+        )
     for path in _entries(workspace.root / "downloads"):
-        used = max(map(_used, (path, *_entries(path))))
-        yield Thing("download", path, used, bytes_below(path), f"downloads/{path.name}")
+        yield Thing("download", path, _last_use(path), bytes_below(path), f"downloads/{path.name}")
     for path, lock in (*_left_in_steps(workspace, named), *_left_in_models(workspace)):
-        yield Thing("leftover", path, _used(path), bytes_below(path), lock, obsolete=True)
+        yield Thing("leftover", path, _last_use(path), bytes_below(path), lock, obsolete=True)
     for path in workspace.root.glob(f"models/*/{VERSIONS}/[!.]*"):
         if path not in _versions(path.parents[1]):
             yield Thing("version", path, _used(path), bytes_below(path), f"models/{path.parents[1].name}/champion")
@@ -325,7 +325,7 @@ def _is_used(thing: Thing) -> bool:
     """Whether something was used after the plan was made; the caller holds its lock."""
     if thing.kind == "version":
         return thing.path in _versions(thing.path.parents[1])
-    return max(map(_used, (thing.path, *_entries(thing.path)))) > thing.used
+    return _last_use(thing.path) > thing.used
 
 
 def _sweep(workspace: Workspace, step: str, began: float) -> int:
@@ -372,6 +372,11 @@ def _delete(path: Path) -> int:
 
 def _entries(folder: Path) -> list[Path]:
     return sorted(folder.iterdir()) if folder.is_dir() else []
+
+
+def _last_use(path: Path) -> float:
+    """Time of a file, or the latest of a folder and its entries."""
+    return max(map(_used, (path, *_entries(path))))
 
 
 def _used(path: Path) -> float:
