@@ -158,8 +158,13 @@ class Shelf:
 
 def model_digest(folder: Path) -> str:
     """Digest of a model: that of the record of the training that made it. Raises ModelError for a damaged folder."""
-    check_model(folder)
-    return digest_of({name: file_sha256(folder / name) for name in (*DESCRIBED, CONFIG)})
+    return digest_of(model_files(folder))
+
+
+def model_files(folder: Path) -> dict[str, str]:
+    """SHA-256 of each file of a model. Raises ModelError for a damaged folder."""
+    described = check_model(folder).files
+    return {name: described[name].sha256 for name in DESCRIBED} | {CONFIG: file_sha256(folder / CONFIG)}
 
 
 def resolve(folder: Path) -> Path:

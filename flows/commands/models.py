@@ -1,0 +1,254 @@
+"""`python -m flows models list`, `promote` and `rollback`: import neither Prefect nor PyTorch.
+
+Prefect is imported only to tell its server of a change of champion, where PREFECT_API_URL names one.
+"""
+
+import difflib
+import getpass
+import os
+import sys
+from collections.abc import Iterator, Sequence
+from contextlib import AbstractContextManager
+from datetime import datetime
+from pathlib import Path
+from typing import Annotated, Literal
+
+from cyclopts import App, Parameter
+
+from flows.commands.options import DEFAULT_WORKSPACE, Traceback, WorkspacePath
+from flows.guard import guarded
+from flows.tables import Cell, bleu_with_interval, local_time, show_table
+from seq2seq.adoption import made_with
+from seq2seq.artifacts import Workspace
+from seq2seq.champions import WAY_OUT, Decision, Shelf, model_digest, resolve
+from seq2seq.errors import ModelError, UserError
+from seq2seq.inventory import Entry, Scores, entries, files_and_problem, scores_by_model
+from seq2seq.model_folder import check_model
+from seq2seq.sharing import CARD, PIPELINE
+from tasks.locks import FileLocks
+
+app = App(name="models", help="The models of each language pair, and which of them is in use.")
+
+Why = Annotated[str, Parameter(help="The reason, for the history.")]
+
+
+@app.command(name="list")
+def list_models(*, workspace: WorkspacePath = DEFAULT_WORKSPACE, traceback: Traceback = False) -> int:
+    """Show the models of each language pair: the champion (*), those before it, and what was trained last."""
+
+    def work() -> None:
+        shelves = [Shelf(folder) for folder in _pairs(workspace)]
+        if not shelves:
+            print(f"There is no model in {workspace / 'models'} yet: `python -m flows train` makes one.")
+        scores = scores_by_model(Workspace(workspace))
+        for shelf in shelves:
+            _show(shelf, scores)
+
+    return guarded(work, traceback)
+
+
+@app.command
+def promote(
+    pair: str,
+    model: str,
+    *,
+    why: Why = "",
+    workspace: WorkspacePath = DEFAULT_WORKSPACE,
+    traceback: Traceback = False,
+) -> int:
+    """Make a model the champion of its language pair, by hand.
+
+    Parameters
+    ----------
+    pair
+        Source and target language, as in models/ko-en.
+    model
+        Name or version of a model of that pair (see `models list`), or a model folder.
+    """
+
+    def work() -> None:
+        shelf = _shelf(workspace, pair)
+        with _changing(workspace, shelf):
+            folder = _model(shelf, model)
+            name = str(made_with(folder).get("name", folder.name))
+            decision = _decision(shelf, "promoted", model_digest(folder), name, why)
+            changed = shelf.promote(folder, _texts(folder), decision)
+        if changed:
+            _tell(shelf, decision)
+        else:
+            print(f"{name} ({decision.model[:12]}) is the champion of {pair} already.")
+
+    return guarded(work, traceback)
+
+
+@app.command
+def rollback(
+    pair: str, *, why: Why = "", workspace: WorkspacePath = DEFAULT_WORKSPACE, traceback: Traceback = False
+) -> int:
+    """Go back to the champion before. The history keeps both.
+
+    Parameters
+    ----------
+    pair
+        Source and target language, as in models/ko-en.
+    """
+
+    def work() -> None:
+        shelf = _shelf(workspace, pair)
+        with _changing(workspace, shelf):
+            earlier = _last_in_order(shelf)
+            decision = _decision(shelf, "rolled_back", earlier.model, earlier.name, why)
+            shelf.record(decision)
+        _tell(shelf, decision)
+
+    return guarded(work, traceback)
+
+
+def _pairs(workspace: Path) -> list[Path]:
+    return sorted(folder for folder in (workspace / "models").glob("[!.]*") if folder.is_dir())
+
+
+def _shelf(workspace: Path, pair: str) -> Shelf:
+    known = {folder.name: folder for folder in _pairs(workspace)}
+    if pair not in known:
+        raise UserError(
+            f"There is no language pair {pair} in {workspace / 'models'}: "
+            + (
+                f"there {'is' if len(known) == 1 else 'are'} {', '.join(known)}."
+                if known
+                else "nothing is trained yet."
+            )
+        )
+    return Shelf(known[pair])
+
+
+def _changing(workspace: Path, shelf: Shelf) -> AbstractContextManager[None]:
+    """The lock under which a pair's champion changes."""
+    locks = FileLocks(Workspace(workspace).locks, lambda key: print("waiting for another promotion", file=sys.stderr))
+    return locks.held(f"models/{shelf.folder.name}/champion")
+
+
+def _model(shelf: Shelf, wanted: str) -> Path:
+    """The folder that a person means. Raises ModelError when there is none, and for one of another pair."""
+    places = (shelf.folder / wanted, shelf.folder_of(wanted), Path(wanted))
+    found = next((place for place in places if place.is_dir()), None)
+    if found is None:
+        names = [folder.name for folder in shelf.delivered()]
+        close = difflib.get_close_matches(wanted, names, 1)
+        raise ModelError(
+            f"{wanted} is neither a model of {shelf.folder.name} nor a model folder. "
+            + (f"Did you mean {close[0]}? " if close else "")
+            + f"Models of {shelf.folder.name}: {', '.join(names) or 'none'}; `models list` shows its versions too."
+        )
+    folder = resolve(found)
+    config = check_model(folder)
+    pair = f"{config.source_language}-{config.target_language}"
+    if pair != shelf.folder.name:
+        raise ModelError(
+            f"{folder} translates {config.source_language} to {config.target_language}, so it cannot be the champion "
+            f"of {shelf.folder.name}: promote it for {pair}, or name a model of {shelf.folder.name}."
+        )
+    return folder
+
+
+def _texts(folder: Path) -> dict[str, str]:
+    """What lies beside a model and goes with it."""
+    present = (name for name in (CARD, PIPELINE) if (folder / name).is_file())
+    return {name: (folder / name).read_text(encoding="utf-8") for name in present}
+
+
+def _decision(shelf: Shelf, action: Literal["promoted", "rolled_back"], model: str, name: str, why: str) -> Decision:
+    champion = shelf.champion()
+    against = champion.model if champion else ""
+    return Decision(action=action, model=model, name=name, by=_login(), why=why, against=against)
+
+
+def _login() -> str:
+    try:
+        return getpass.getuser()
+    except (KeyError, OSError):  # a container's user without a name
+        return f"user {os.getuid()}"
+
+
+def _last_in_order(shelf: Shelf) -> Decision:
+    """The last champion before the present one whose folder is in order."""
+    for decision in shelf.champions_before():
+        _, problem = files_and_problem(shelf.folder_of(decision.model))
+        if not problem:
+            return decision
+        print(f"skipped: {decision.name} ({decision.model[:12]}), its folder is {problem}", file=sys.stderr)
+    raise ModelError(
+        f"{shelf.folder.name} has no champion to go back to. `models list` shows what there is, and "
+        f"`models promote {shelf.folder.name} MODEL` names a champion."
+    )
+
+
+def _tell(shelf: Shelf, decision: Decision) -> None:
+    """Say what changed: to the person, and as an event to whoever waits for one."""
+    pair, again = shelf.folder.name, "again" if decision.action == "rolled_back" else "now"
+    instead = f", instead of {decision.against[:12]}" if decision.against else ""
+    print(f"{decision.name} ({decision.model[:12]}) is the champion of {pair} {again}{instead}.")
+    if "PREFECT_API_URL" not in os.environ:
+        print("No event was sent: PREFECT_API_URL names no Prefect server.")
+        return
+    from prefect.client.orchestration import get_client
+    from prefect.events import Event
+
+    event = Event(
+        event=f"seq2seq.model.{decision.action}",
+        resource={"prefect.resource.id": f"seq2seq.model.{pair}"},
+        payload=decision.model_dump(mode="json"),
+    )
+    try:
+        with get_client(sync_client=True) as client:
+            client.request("POST", "/events", json=[event.model_dump(mode="json")])
+    except Exception as error:  # the champion is changed, whatever the server says
+        print(f"The event could not be sent to {os.environ['PREFECT_API_URL']}: {error}", file=sys.stderr)
+    else:
+        print(f"Event {event.event} sent to {os.environ['PREFECT_API_URL']}.")
+
+
+HEADER = ("", "model", "version", "", "BLEU", "test pairs", "when", "by")
+
+
+def _show(shelf: Shelf, scores: Scores) -> None:
+    print(shelf.folder.name)
+    try:
+        history = shelf.history()
+    except ModelError as error:
+        print(f"   {error}")
+        history = []
+    listed = entries(shelf, history, scores)
+    show_table(map(_row, listed), HEADER, numbers=(5,))
+    if any(entry.state == "champion" and entry.problem for entry in listed):
+        print(f"   The champion cannot be loaded. {WAY_OUT}")
+    print("".join(f"   {_told(decision)}\n" for decision in _present(history)))
+
+
+def _row(entry: Entry) -> tuple[Cell, ...]:
+    return (
+        "*" if entry.state == "champion" else "",
+        entry.name,
+        entry.digest[:12],
+        ", ".join(filter(None, (entry.state, entry.problem))),
+        bleu_with_interval(entry.scores),
+        f"{entry.scores['test_pairs']:,}" if entry.scores else None,
+        local_time(entry.at),
+        entry.by,
+    )
+
+
+def _present(history: Sequence[Decision]) -> Iterator[Decision]:
+    """The decision that the champion is in use by, and the last refusal of another since."""
+    for decision in reversed(history):
+        if decision.action != "refused":
+            yield decision
+            return
+        if decision is history[-1]:
+            yield decision
+
+
+def _told(decision: Decision) -> str:
+    when = local_time(datetime.fromisoformat(decision.at))
+    done = decision.action.replace("_", " ")
+    return f"{done} {when}: {decision.name} {decision.model[:12]}" + (f": {decision.why}" if decision.why else "")
