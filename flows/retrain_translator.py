@@ -1,0 +1,41 @@
+"""The flow for a schedule: train on the data as it is now, and promote the model only if it has earned it."""
+
+from pathlib import Path
+
+from prefect import flow
+
+from seq2seq.artifacts import Workspace
+from seq2seq.config import Config
+from tasks.corpus import clean, fetch
+from tasks.delivery import report
+from tasks.promotion import decide, train_challenger
+from tasks.step import pipeline_run
+from tasks.stopping import cancelled_when_stopped
+from tasks.tokenization import tokenize
+from tasks.ui import tag_run
+from tasks.vocabulary import build_vocabulary, encode
+
+
+@flow(name="retrain-translator", flow_run_name="retrain {config.name}")
+@cancelled_when_stopped
+def retrain_translator(config: Config, workspace: str = "workspace", keep_days: int = 30) -> str:
+    """Train a challenger where the data, a setting or the code changed, and promote it if it beats the champion.
+
+    Args:
+        config: What to train on and how; `promotion` says when a challenger takes the champion's place.
+        workspace: Folder that holds everything made so far. What is there already is not made again.
+        keep_days: What no model in use needs and no run used for so many days is removed in the end; 0: nothing.
+
+    Returns:
+        Path of the run's report.json.
+    """
+    with pipeline_run(Workspace(Path(workspace)), config) as run:
+        tag_run(config)
+        corpus = fetch(config.corpus)
+        pairs = clean(config.cleaning, corpus)
+        text = tokenize(config.tokenization, pairs)
+        vocabulary = build_vocabulary(config.vocabulary, text)
+        ids = encode(text, vocabulary)
+        challenger = train_challenger(ids, vocabulary, pairs)
+        outcome = decide(challenger, pairs)
+        return str(report(run, challenger, outcome.scores, outcome.champion, decision=outcome.decision))

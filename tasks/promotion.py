@@ -1,0 +1,181 @@
+"""From data to a decision: the challenger's training, task `compare`, and the promotion itself."""
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from prefect.events import emit_event
+
+from seq2seq.adoption import ModelSource
+from seq2seq.artifacts import Record, Workspace
+from seq2seq.champions import Decision, Shelf
+from seq2seq.comparison import COMPARE, judge
+from seq2seq.config import Config
+from seq2seq.errors import ArtifactDamaged, ModelError
+from seq2seq.model_card import card
+from seq2seq.pipeline import CONTINUED, STEPS, ingredients
+from seq2seq.retraining import rules, scored_on, settled, siblings, taken_back
+from seq2seq.settings.evaluation import EvaluationSettings
+from seq2seq.sharing import CARD, PIPELINE, pipeline_json
+from tasks.evaluation import adopt, evaluate
+from tasks.locking import locks_for
+from tasks.reporting import say
+from tasks.step import PipelineRun, Work, cached_step, current_run
+from tasks.training import train
+from tasks.ui import show_comparison
+
+UNCHANGED = "unchanged"
+BY = "retrain"
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What a retraining came to."""
+
+    scores: Record
+    """Those of the challenger."""
+    decision: dict[str, Any]
+    """A `Decision` as JSON values; the action `unchanged`, which no history holds, says that there was none to take."""
+    champion: Path
+    """Folder of the model that is in use now."""
+
+
+@cached_step(COMPARE)
+def compare(work: Work, evaluation: EvaluationSettings, champion: Record, challenger: Record) -> Record:
+    """Compare two scored models on their common test set."""
+    return work()
+
+
+def shelf_of(workspace: Workspace, config: Config) -> Shelf:
+    """The champion and its predecessors for the configuration's language pair."""
+    return Shelf(workspace.models(config.corpus.source_language, config.corpus.target_language))
+
+
+def train_challenger(encoded: Record, vocabulary: Record, cleaned: Record) -> Record:
+    """Train on the data as it is now: from the champion's weights if `promotion.warm_start` says so and they fit."""
+    run = current_run()
+    config, shelf = run.config, shelf_of(run.workspace, run.config)
+    given = (config.model, config.training, encoded, vocabulary, cleaned)
+    if not config.promotion.warm_start or shelf.champion() is None:
+        return train(*given)
+    parent = adopt(ModelSource(directory=str(shelf.champion_folder())))
+    known = _known(run, shelf, {"encode": encoded, "vocabulary": vocabulary, "clean": cleaned, "parent": parent})
+    if known is not None:
+        return known
+    from seq2seq.training.warm_start import obstacles  # pandas: only where something is to be trained
+
+    languages = config.corpus.source_language, config.corpus.target_language
+    folders = [run.workspace.root / record.address for record in (parent, vocabulary)]
+    differences = list(obstacles(folders[0], config.model, folders[1], languages))
+    if differences:
+        say(f"warm start: not from the champion {parent.digest[:12]}: {'; '.join(differences)}. Training from scratch")
+        return train(*given)
+    say(f"warm start: from the weights of the champion {parent.digest[:12]}")
+    return train(*given, parent)
+
+
+def _known(run: PipelineRun, shelf: Shelf, inputs: dict[str, Record]) -> Record | None:
+    """The training behind a champion (the present one, or one that was rolled back) if it had these very inputs."""
+    decided = {decision.model for decision in [shelf.champion()] if decision} | taken_back(shelf.history())
+    sections = {name: run.config.section(name) for name in CONTINUED.sections}
+    variants = [ingredients(step, sections, inputs) for step in (CONTINUED, STEPS["train"])]
+    for record in siblings(run.workspace, variants):
+        if record.digest in decided and _intact(run, record):
+            run.note(record, cached=True, seconds=0.0, why="")
+            return record
+    return None
+
+
+def _intact(run: PipelineRun, record: Record) -> bool:
+    try:
+        run.verify(record)
+    except ArtifactDamaged:
+        return False
+    return True
+
+
+def decide(challenger: Record, cleaned: Record) -> Outcome:
+    """Score the challenger, compare it with the champion, and promote or refuse it: at most once, whoever else tries.
+
+    Everything up to the decision is cached; the decision is one atomic write, under the pair's lock and only if
+    nobody decided since the comparison. So a run killed before that write is finished by the next one, and after it
+    there is nothing left to decide. Raises ModelError when the champion's folder is not in order.
+    """
+    run = current_run()
+    shelf, test = shelf_of(run.workspace, run.config), scored_on(cleaned, run.config.evaluation)
+    while True:
+        history = shelf.history()
+        why = settled(history, challenger.digest, test, run.config.promotion)
+        if why:
+            scores = evaluate(run.config.evaluation, challenger, cleaned)
+            say(why)
+            champion = shelf.champion()
+            model, name = (champion.model, champion.name) if champion else ("", "")
+            decision = {"action": UNCHANGED, "why": why, "model": model, "name": name}
+            return Outcome(scores, decision, shelf.champion_folder())
+        scores, proposed = _propose(run, shelf, challenger, cleaned, test)
+        with locks_for(run.workspace, run.config.runtime).held(f"models/{shelf.folder.name}/champion"):
+            undisturbed = shelf.history() == history
+            if undisturbed:
+                _carry_out(run, shelf, challenger, scores, proposed)
+        if undisturbed:
+            _announce(shelf, proposed)
+            return Outcome(scores, proposed.model_dump(mode="json"), shelf.champion_folder())
+
+
+def _propose(run: PipelineRun, shelf: Shelf, challenger: Record, cleaned: Record, test: str) -> tuple[Record, Decision]:
+    """The challenger's scores, and the decision that they call for."""
+    evaluation, promotion, champion = run.config.evaluation, run.config.promotion, shelf.champion()
+    if champion is None:
+        scores = evaluate(evaluation, challenger, cleaned)
+        why = f"the first model of {shelf.folder.name}"
+        return scores, _decision(run, challenger, action="promoted", why=why, test=test)
+    before = evaluate(evaluation, _champion(shelf, challenger), cleaned)
+    scores = evaluate(evaluation, challenger, cleaned)
+    comparison = compare(evaluation, before, scores).statistics
+    better, why = judge(comparison, promotion)
+    return scores, _decision(
+        run,
+        challenger,
+        action="promoted" if better else "refused",
+        why=why,
+        against=champion.model,
+        test=test,
+        comparison={**comparison, **rules(promotion)},
+    )
+
+
+def _decision(run: PipelineRun, challenger: Record, **values: Any) -> Decision:
+    return Decision(model=challenger.digest, name=run.config.name, by=BY, **values)
+
+
+def _champion(shelf: Shelf, challenger: Record) -> Record:
+    try:
+        return adopt(ModelSource(directory=str(shelf.champion_folder())))
+    except ModelError as error:
+        raise ModelError(
+            f"{error} The challenger {challenger.digest[:12]} is trained and kept: the next run compares it."
+        ) from None
+
+
+def _carry_out(run: PipelineRun, shelf: Shelf, challenger: Record, scores: Record, decision: Decision) -> None:
+    """Write the decision down, the promoted model's folder first. The caller holds the pair's lock."""
+    if decision.action == "refused":
+        shelf.record(decision)
+        return
+    statistics = {name: record.statistics for name, record in (run.records | {"evaluate": scores}).items()}
+    texts = {CARD: card(run.config, statistics), PIPELINE: pipeline_json(run.config)}
+    shelf.promote(run.workspace.root / challenger.address, texts, decision)
+
+
+def _announce(shelf: Shelf, decision: Decision) -> None:
+    """Tell the person, the UI, and whoever waits for the event."""
+    payload = decision.model_dump(mode="json")
+    emit_event(
+        f"seq2seq.model.{decision.action}",
+        resource={"prefect.resource.id": f"seq2seq.model.{shelf.folder.name}"},
+        payload=payload,
+    )
+    say(f"{decision.action}: {decision.name} {decision.model[:12]}, {decision.why}")
+    if decision.comparison:
+        show_comparison(decision.comparison, payload)
