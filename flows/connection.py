@@ -33,18 +33,32 @@ def connection() -> Iterator[None]:
     """
     with ExitStack() as stack:
         own = None if _may_be_configured() else _start(stack)
-        from prefect.settings import PREFECT_API_URL, get_current_settings, temporary_settings
+        from prefect.settings import get_current_settings
 
         settings = get_current_settings()
         if settings.api.url is None:
             own = own or _start(stack)
-            stack.enter_context(temporary_settings({PREFECT_API_URL: own.url}))
+            stack.enter_context(_changed("api", url=own.url))
             stack.callback(_send_what_is_queued)
             _await(own, settings.server.ephemeral.startup_timeout_seconds)
         else:
             _check(_version(f"{settings.api.url} ({_origin()})", SECONDS_TO_ANSWER))
-        ours = {"client.server_version_check_enabled": False, "flows.heartbeat_frequency": None}
-        stack.enter_context(temporary_settings(ours))  # checked above; see tasks/heartbeat.py
+        stack.enter_context(_changed("client", server_version_check_enabled=False))  # checked above
+        stack.enter_context(_changed("flows", heartbeat_frequency=None))  # tasks/heartbeat.py does it
+        yield
+
+
+@contextmanager
+def _changed(section: str, **values: object) -> Iterator[None]:
+    """Other values in a section of Prefect's settings.
+
+    Its own `temporary_settings` reads every place again that can hold settings, which takes a twentieth of a second.
+    """
+    from prefect.context import SettingsContext, get_settings_context
+
+    context = get_settings_context()
+    changed = getattr(context.settings, section).model_copy(update=values)
+    with SettingsContext(profile=context.profile, settings=context.settings.model_copy(update={section: changed})):
         yield
 
 
@@ -75,12 +89,12 @@ def _start(stack: ExitStack) -> TemporaryServer:
 def _await(server: TemporaryServer, seconds: float) -> None:
     """Wait until our own server answers."""
     try:
-        _version("The temporary server", seconds)
+        _version("the temporary address", seconds)
     except ServerError as error:
         raise ServerError(
-            f"The temporary Prefect server did not start within {seconds:g} s. Start a lasting one (make ui) and set "
-            f"PREFECT_API_URL, or give it more time with PREFECT_SERVER_EPHEMERAL_STARTUP_TIMEOUT_SECONDS.\n"
-            f"Its last words: {server.last_words() or 'none'}"
+            f"The temporary Prefect server did not start ({seconds:g} s are allowed, "
+            "PREFECT_SERVER_EPHEMERAL_STARTUP_TIMEOUT_SECONDS says how many). Start a lasting one (make ui) and set "
+            f"PREFECT_API_URL, or mend what stopped it: {server.diagnosis()}"
         ) from error
 
 
@@ -98,11 +112,10 @@ def _version(server: str, seconds: float) -> str:
     import httpx
     from prefect.client.base import ServerType
     from prefect.client.orchestration import get_client
-    from prefect.settings import PREFECT_CLIENT_MAX_RETRIES, temporary_settings
 
     try:
         with (
-            temporary_settings({PREFECT_CLIENT_MAX_RETRIES: 0}),
+            _changed("client", max_retries=0),
             get_client(sync_client=True, httpx_settings={"timeout": seconds}) as client,
         ):
             if client.server_type is ServerType.CLOUD:
@@ -111,8 +124,9 @@ def _version(server: str, seconds: float) -> str:
     except httpx.HTTPStatusError as error:
         raise ServerError(_refusal(server, error.response)) from error
     except (httpx.HTTPError, httpx.InvalidURL) as error:
+        reason = str(error).rstrip(".") or type(error).__name__
         raise ServerError(
-            f"No Prefect server answers at {server}: {error or type(error).__name__}. Start it (make ui), correct the "
+            f"No Prefect server answers at {server}: {reason}. Start it (make ui), correct the "
             "address, or unset it: a command without one starts a temporary server of its own."
         ) from error
     except ValueError as error:
