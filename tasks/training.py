@@ -6,6 +6,7 @@ from seq2seq.artifacts import Record
 from seq2seq.pipeline import CONTINUED
 from seq2seq.settings.model import ModelSettings
 from seq2seq.settings.training import TrainingSettings
+from tasks.device_lock import only_training
 from tasks.progress import TrainingDisplay
 from tasks.step import Work, cached_step, current_run
 from tasks.stopping import stop_on_signals
@@ -57,7 +58,7 @@ def _continue(
 
 
 def _watched(work: Work) -> Record:
-    with stop_on_signals() as stop, TrainingDisplay() as display:
+    with stop_on_signals() as stop, only_training(work.run, stop), TrainingDisplay() as display:
         record = work(should_stop=stop, notify=display)
     show_training(record, work.run.workspace.open(record))
     return record

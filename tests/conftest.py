@@ -1,7 +1,10 @@
 """What several test modules share: a tiny corpus, a configuration that trains on it in a second, a server."""
 
+import atexit
 import os
 import random
+import shutil
+import tempfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -65,6 +68,17 @@ bootstrap_samples = 100
 [runtime]
 threads = 1
 """
+
+
+@pytest.fixture(scope="session", autouse=True)
+def own_device_locks() -> Iterator[None]:
+    """The tests' trainings wait for no other training of this machine: the locks lie in a folder of theirs."""
+    folder = tempfile.mkdtemp(prefix="seq2seq-tests-")
+    atexit.register(shutil.rmtree, folder, ignore_errors=True)  # after Prefect, which removes a part of it at the end
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("TMPDIR", folder)
+        patch.setattr(tempfile, "tempdir", folder)
+        yield
 
 
 @pytest.fixture(scope="session")

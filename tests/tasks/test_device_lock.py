@@ -1,0 +1,222 @@
+"""One training at a time on a device."""
+
+import os
+import signal
+import subprocess
+import sys
+import tempfile
+import threading
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+from seq2seq.errors import TrainingInterrupted, UserError
+from seq2seq.settings.runtime import RuntimeSettings
+from tasks.device_lock import device_lock, device_name
+
+CHECKOUT = Path(__file__).parents[2]
+HOLDER = """
+import sys, time
+from tasks.device_lock import device_lock
+with device_lock("cpu", "process 7, run other in /there", print):
+    print("held", flush=True)
+    time.sleep(600)
+"""
+
+
+@pytest.fixture
+def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """The machine's folder for temporary files, for this test."""
+    monkeypatch.setenv("TMPDIR", str(tmp_path))
+    monkeypatch.setattr(tempfile, "tempdir", None)
+    return tmp_path
+
+
+@pytest.fixture
+def holder(folder: Path) -> "Iterator[subprocess.Popen[str]]":
+    """A process that trains on the CPU."""
+    with subprocess.Popen([sys.executable, "-c", HOLDER], stdout=subprocess.PIPE, text=True, cwd=CHECKOUT) as process:
+        assert process.stdout is not None
+        assert process.stdout.readline() == "held\n"
+        yield process
+        process.kill()
+
+
+def take(device: str = "cpu", tries: int = 1) -> list[str]:
+    """Hold the device if it comes free within some tries; gives what was said meanwhile."""
+    said: list[str] = []
+    left = iter(range(tries))
+    with device_lock(device, "me", said.append, should_stop=lambda: next(left, None) is None):
+        return said
+
+
+def test_whoever_comes_second_is_told_who_trains_and_goes_on_when_that_process_is_killed(
+    holder: "subprocess.Popen[str]",
+) -> None:
+    said: list[str] = []
+
+    def kill_the_holder() -> bool:
+        if said and holder.poll() is None:
+            os.kill(holder.pid, signal.SIGKILL)
+        return False
+
+    with device_lock("cpu", "me", said.append, kill_the_holder):
+        assert said == ["train: cpu is training already (process 7, run other in /there); waiting until it is free"]
+
+
+def test_who_waits_can_be_stopped(holder: "subprocess.Popen[str]") -> None:
+    with pytest.raises(TrainingInterrupted, match="Stopped while another training held the device"):
+        take(tries=2)
+
+
+def test_another_device_is_another_lock(holder: "subprocess.Popen[str]") -> None:
+    assert take("cuda-1234") == []
+
+
+def test_a_device_is_free_again_after_a_training_that_failed(folder: Path) -> None:
+    with pytest.raises(ZeroDivisionError), device_lock("cpu", "me", print):
+        raise ZeroDivisionError
+
+    assert take() == []
+
+
+def test_a_lock_file_removed_while_someone_waited_for_it_does_not_count(
+    holder: "subprocess.Popen[str]", folder: Path
+) -> None:
+    path = folder / "seq2seq-flows-cpu.lock"
+    old = path.stat().st_ino
+    removed: list[str] = []
+
+    def clean_up() -> bool:
+        if removed and path.exists() and path.stat().st_ino == old:
+            path.rename(folder / "removed")
+            holder.kill()
+        return False
+
+    with device_lock("cpu", "me", removed.append, clean_up):
+        assert path.stat().st_ino != old
+
+
+def test_every_user_may_lock_the_file_and_it_tells_who_holds_it(folder: Path) -> None:
+    path = folder / "seq2seq-flows-cpu.lock"
+    before = os.umask(0o077)
+    try:
+        with device_lock("cpu", "process 7", print):
+            assert path.read_text() == "process 7"
+    finally:
+        os.umask(before)
+
+    assert path.stat().st_mode & 0o777 == 0o666
+    assert path.read_text() == ""
+
+
+def test_a_link_in_the_folder_is_not_followed(folder: Path) -> None:
+    victim = folder / "victim"
+    victim.write_text("precious")
+    link = folder / "seq2seq-flows-cpu.lock"
+    for lay in (link.symlink_to, link.hardlink_to):
+        lay(victim)
+        with pytest.raises(UserError, match=r"seq2seq-flows-cpu\.lock cannot serve as the lock .* TMPDIR"):
+            take()
+        link.unlink()
+
+    os.mkfifo(link)
+    with pytest.raises(UserError, match="it is not a plain file"):
+        take()
+    assert victim.read_text() == "precious"
+
+
+def test_what_others_wrote_is_shown_without_control_characters(folder: Path) -> None:
+    with device_lock("cpu", "\x1b[31mred\n", print):
+        said: list[str] = []
+        with pytest.raises(TrainingInterrupted), device_lock("cpu", "me", said.append, lambda: bool(said)):
+            pass
+
+    assert said == ["train: cpu is training already ([31mred); waiting until it is free"]
+
+
+def test_the_device_is_the_one_that_the_settings_choose() -> None:
+    assert device_name(RuntimeSettings(device="cpu", threads=1)) == "cpu"
+
+
+class Training:
+    """`python -m flows train` in a workspace of its own, and when it said that it trains."""
+
+    def __init__(self, config: Path, workspace: Path, server: str) -> None:
+        settings = ("training.max_steps=0", "training.max_epochs=30", "training.patience=1000")
+        often = ("runtime.log_every_seconds=0.01", f"name={workspace.name}")
+        options = [part for setting in (*settings, *often) for part in ("--set", setting)]
+        self.process = subprocess.Popen(
+            [sys.executable, "-m", "flows", "train", str(config), *options, "--workspace", str(workspace)],
+            cwd=CHECKOUT,
+            env=os.environ | {"PREFECT_API_URL": server},
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.PIPE,
+            text=True,
+        )
+        self.lines: list[str] = []
+        self.trained: list[float] = []
+        self._reader = threading.Thread(target=self._read)
+        self._reader.start()
+
+    def _read(self) -> None:
+        assert self.process.stderr is not None
+        with self.process.stderr as lines:
+            for line in lines:
+                self.lines.append(line)
+                if line.startswith("train      step"):
+                    self.trained.append(time.monotonic())
+
+    def said(self, text: str) -> bool:
+        return any(text in line for line in self.lines)
+
+    def end(self) -> int:
+        self._reader.join(600)
+        return self.process.wait(60)
+
+
+@pytest.fixture
+def train(folder: Path, prefect_server: str, tiny_project: Path, tmp_path: Path) -> Iterator[Callable[[str], Training]]:
+    """Starts a training of a second or more in the workspace of that name."""
+    started: list[Training] = []
+
+    def start(name: str) -> Training:
+        started.append(Training(tiny_project / "tiny.toml", tmp_path / name, prefect_server))
+        return started[-1]
+
+    yield start
+    for training in started:
+        training.process.kill()
+        training.end()
+
+
+def test_trainings_in_two_workspaces_take_turns(train: Callable[[str], Training]) -> None:
+    trainings = [train("one"), train("two")]
+
+    assert [training.end() for training in trainings] == [0, 0], [training.lines for training in trainings]
+
+    first, second = sorted((training.trained for training in trainings), key=min)
+    assert len(first) > 2
+    assert max(first) < min(second)
+
+
+def test_a_training_goes_on_when_the_one_before_it_is_killed(train: Callable[[str], Training]) -> None:
+    one = train("one")
+    wait_for(lambda: bool(one.trained))
+    two = train("two")
+    wait_for(lambda: two.said(f"train: cpu is training already (process {one.process.pid}, run one in "))
+    assert not two.trained
+
+    one.process.kill()
+
+    assert two.end() == 0, two.lines
+    assert two.trained
+
+
+def wait_for(condition: Callable[[], bool], seconds: float = 300) -> None:
+    deadline = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < deadline, "waited in vain"
+        time.sleep(0.02)
