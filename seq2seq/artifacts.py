@@ -170,7 +170,7 @@ class Workspace:
 
     def records(self, step: str, newest: int | None = None) -> list[Record]:
         """The `newest` records of a step (all without a number), the last one written or used first."""
-        files = sorted((self.index / step).glob("*.json"), key=lambda path: path.stat().st_mtime_ns, reverse=True)
+        files = sorted((self.index / step).glob("*.json"), key=_changed, reverse=True)
         return [record for record in map(_read_record, files[:newest]) if record is not None]
 
     def restate(self, old: Record, new: Record) -> None:
@@ -282,6 +282,14 @@ def _describe(
         provenance=dict(provenance),
         seconds=seconds,
     )
+
+
+def _changed(path: Path) -> int:
+    """Time of a file in nanoseconds since 1970; 0 when it was pruned meanwhile."""
+    try:
+        return path.stat().st_mtime_ns
+    except FileNotFoundError:
+        return 0
 
 
 def _read_record(path: Path) -> Record | None:

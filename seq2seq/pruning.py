@@ -220,7 +220,8 @@ def _plan(workspace: Workspace, keep_days: float, max_gib: float | None, now: fl
     The running flows are looked at before the records: a flow that ends in between has left its records by then.
     """
     began = min([now, *_running_since(workspace)])
-    things = sorted(_things(workspace), key=lambda thing: (not thing.obsolete, thing.used))
+    found = (thing for thing in _things(workspace) if thing.used)  # without what vanished meanwhile
+    things = sorted(found, key=lambda thing: (not thing.obsolete, thing.used))
     champions = needed_by_champions(workspace, (thing.record for thing in things if thing.record))
     naming = Counter(thing.record.address for thing in things if thing.record)
     max_bytes = None if max_gib is None else max_gib * 2**30
@@ -248,7 +249,8 @@ def _freed(thing: Thing, naming: Counter[str]) -> int:
 
 def _running_since(workspace: Workspace) -> list[float]:
     """When each of the running flows began, in seconds since 1970."""
-    return [_used(mark) for mark in _entries(workspace.running) if is_held(mark)]
+    marks = (mark for mark in _entries(workspace.running) if is_held(mark))
+    return [began for mark in marks if (began := _used(mark))]
 
 
 def _now(workspace: Workspace) -> float:
@@ -371,7 +373,11 @@ def _delete(path: Path) -> int:
 
 
 def _entries(folder: Path) -> list[Path]:
-    return sorted(folder.iterdir()) if folder.is_dir() else []
+    """What is in a folder; nothing when it is gone, or is none."""
+    try:
+        return sorted(folder.iterdir())
+    except (FileNotFoundError, NotADirectoryError):
+        return []
 
 
 def _last_use(path: Path) -> float:
