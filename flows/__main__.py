@@ -17,11 +17,14 @@ app.command("flows.commands.train:evaluate", help="Score a model folder on a tes
 app.command("flows.commands.retrain:retrain", help="Train on the data as it is now, and promote the better model.")
 app.command("flows.commands.plan:plan", help="Say which steps a training would do, and why.")
 app.command("flows.commands.plan:accept", help="Let a step's result count although code or a library changed.")
-app.command("flows.commands.models:app", name="models", help="The models of each language pair: list, promote, rollback.")
+app.command(
+    "flows.commands.models:app", name="models", help="The models of each language pair: list, promote, rollback."
+)
 app.command("flows.commands.runs:app", name="runs", help="What runs did: list, show, compare.")
 app.command("flows.commands.deploy:deploy", help="Register the deployments of prefect.yaml with Prefect's server.")
 app.command("flows.commands.deploy:worker", help="Do the runs that deployments ask for.")
 app.command("flows.commands.corpus:app", name="corpus", help="Say what became of a corpus.")
+app.command("flows.commands.automations:app", name="automations", help="What the server does about runs that died.")
 app.command("flows.commands.workspace:app", name="workspace", help="Say what the disk holds, and prune it.")
 
 

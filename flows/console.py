@@ -14,6 +14,7 @@ from flows.connection import connection
 ENVIRONMENT = {
     "DO_NOT_TRACK": "1",
     "PREFECT_SERVER_ANALYTICS_ENABLED": "false",
+    "PREFECT_FLOWS_HEARTBEAT_FREQUENCY": "30",  # seconds; for the runs of a worker, as tasks/heartbeat.py for others
     "PREFECT_SERVER_EPHEMERAL_STARTUP_TIMEOUT_SECONDS": "240",  # the default of 20 s is missed on a busy machine
 }
 """Settings of Prefect for the command line; what the person has set stays."""
