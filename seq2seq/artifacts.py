@@ -190,6 +190,7 @@ class Workspace:
 
         Raises ArtifactDamaged.
         """
+        self.touch(record)
         with self.shelf_lock(record.step):
             self._claim(record)
 

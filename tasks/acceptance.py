@@ -9,6 +9,7 @@ from seq2seq.config import Config
 from seq2seq.errors import ArtifactDamaged, UserError
 from seq2seq.pipeline import STEPS
 from seq2seq.planning import COMPARED_RECORDS, Change, PlannedStep, changes, look_up, plan
+from tasks import presence
 from tasks.locking import locks_for
 
 
@@ -28,7 +29,7 @@ def accept(
     """
     wanted = _planned(step, config, workspace)
     key = digest_of(wanted.ingredients)
-    with locks_for(workspace, config.runtime, on_wait).held(f"{step}/{key}.json"):
+    with presence.present(workspace), locks_for(workspace, config.runtime, on_wait).held(f"{step}/{key}.json"):
         if look_up(STEPS[step], wanted.ingredients, workspace)[0] is not None:
             return None
         present, differences = _present(wanted, workspace)
