@@ -32,7 +32,7 @@ def connection() -> Iterator[None]:
     Raises ServerError.
     """
     with ExitStack() as stack:
-        own = None if _may_be_configured() else _start(stack)
+        own = None if may_be_configured() else _start(stack)
         from prefect.settings import get_current_settings
 
         settings = get_current_settings()
@@ -42,7 +42,7 @@ def connection() -> Iterator[None]:
             stack.callback(_send_what_is_queued)
             _await(own, settings.server.ephemeral.startup_timeout_seconds)
         else:
-            _check(_version(f"{settings.api.url} ({_origin()})", SECONDS_TO_ANSWER))
+            check_version(_version(f"{settings.api.url} ({_origin()})", SECONDS_TO_ANSWER))
         stack.enter_context(_changed("client", server_version_check_enabled=False))  # checked above
         stack.enter_context(_changed("flows", heartbeat_frequency=None))  # tasks/heartbeat.py does it
         yield
@@ -62,7 +62,7 @@ def _changed(section: str, **values: object) -> Iterator[None]:
         yield
 
 
-def _may_be_configured() -> bool:
+def may_be_configured() -> bool:
     """Whether a server may be configured: then Prefect is asked, which takes a second to import.
 
     False only where none of the places that Prefect reads its settings from can name a server.
@@ -154,7 +154,7 @@ def _no_api(server: str) -> str:
     )
 
 
-def _check(server_version: str) -> None:
+def check_version(server_version: str) -> None:
     """Raise ServerError for a server that this Prefect cannot rely on; say so where it is only a little older."""
     import prefect
     from packaging.version import InvalidVersion, Version

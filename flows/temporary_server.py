@@ -6,6 +6,7 @@ reads a pipe that its parent holds open, and ends with it: the kernel closes the
 The parent imports no Prefect here, so that the server can start while the parent is still importing it.
 """
 
+import fcntl
 import os
 import signal
 import socket
@@ -18,6 +19,7 @@ from pathlib import Path
 
 CHECKOUT = Path(__file__).parents[1]
 SECONDS_TO_STOP = 5.0
+LINES_SHOWN = 4
 
 
 class TemporaryServer:
@@ -52,10 +54,15 @@ class TemporaryServer:
             self._process.wait()
         self._log.close()
 
-    def last_words(self) -> str:
-        """The end of its log."""
+    def diagnosis(self) -> str:
+        """Why it does not answer, as far as that can be seen from here: how it ended, and the end of its log."""
+        try:
+            how = f"it ended with code {self._process.wait(SECONDS_TO_STOP)}"
+        except subprocess.TimeoutExpired:
+            how = "it is still busy"
         self._log.seek(0)
-        return self._log.read().decode(errors="replace").strip()[-2000:]
+        lines = self._log.read().decode(errors="replace").split("\n")
+        return "\n  ".join([how, *[line for line in lines if line][-LINES_SHOWN:]])
 
 
 def serve(listening: socket.socket) -> None:
@@ -63,9 +70,18 @@ def serve(listening: socket.socket) -> None:
     threading.Thread(target=_end_with_parent, daemon=True).start()
     import uvicorn
     from prefect.server.api.server import create_app
+    from prefect.settings import get_current_settings
+
+    class OneAtATime(uvicorn.Server):
+        """Starts while no other one does: two that migrate one database at once break it."""
+
+        async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+            with (get_current_settings().home / "temporary-server.lock").open("w") as lock:
+                fcntl.flock(lock, fcntl.LOCK_EX)
+                await super().startup(sockets)
 
     app = create_app(ephemeral=True, final=True)
-    uvicorn.Server(uvicorn.Config(app, log_level="error", timeout_graceful_shutdown=1)).run(sockets=[listening])
+    OneAtATime(uvicorn.Config(app, log_level="error", timeout_graceful_shutdown=1)).run(sockets=[listening])
 
 
 def _end_with_parent() -> None:
