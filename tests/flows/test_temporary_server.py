@@ -13,6 +13,7 @@ from pathlib import Path
 
 import pytest
 
+from flows import console
 from flows.connection import may_be_configured
 
 CHECKOUT = Path(__file__).parents[2]
@@ -26,7 +27,7 @@ def start(tmp_path: Path) -> Iterator[Start]:
     """Starts `python …` in the checkout, with a home of its own for Prefect and without a configured server."""
     started: list[subprocess.Popen[str]] = []
     left_out = ("PREFECT_API_URL", "PREFECT_PROFILE", "PREFECT_PROFILES_PATH", "PREFECT_API_DATABASE_CONNECTION_URL")
-    environment = {name: value for name, value in os.environ.items() if name not in left_out}
+    environment = {name: value for name, value in os.environ.items() if name not in left_out} | console.ENVIRONMENT
 
     def begin(*arguments: str) -> "subprocess.Popen[str]":
         process = subprocess.Popen(
