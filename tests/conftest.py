@@ -71,8 +71,9 @@ threads = 1
 
 
 @pytest.fixture(scope="session", autouse=True)
-def own_device_locks() -> Iterator[None]:
+def own_device_locks(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
     """The tests' trainings wait for no other training of this machine: the locks lie in a folder of theirs."""
+    tmp_path_factory.getbasetemp()  # stays where it is
     folder = tempfile.mkdtemp(prefix="seq2seq-tests-")
     atexit.register(shutil.rmtree, folder, ignore_errors=True)  # after Prefect, which removes a part of it at the end
     with pytest.MonkeyPatch.context() as patch:
