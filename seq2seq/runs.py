@@ -85,7 +85,10 @@ class Run:
         """The table with the test pairs and their translations. Raises UserError when it is gone."""
         folder = self._workspace.root / self.evaluation.address if self.evaluation else None
         if folder is None or not (folder / "translations.jsonl").is_file():
-            raise UserError(f"the translations of {self.name} are not in the workspace any more; run it again")
+            raise UserError(
+                f"The translations of {self.name} are gone from the workspace: the same command as then makes them "
+                "again."
+            )
         return folder / "translations.jsonl"
 
     @property
@@ -162,7 +165,7 @@ def significance(old: Run, new: Run) -> dict[str, Any]:
     if settings[0].bleu_tokenizer != settings[1].bleu_tokenizer:
         raise UserError(
             f"BLEU was computed with the tokenizer {settings[0].bleu_tokenizer} in one run and with "
-            f"{settings[1].bleu_tokenizer} in the other (evaluation.bleu_tokenizer)"
+            f"{settings[1].bleu_tokenizer} in the other: set one evaluation.bleu_tokenizer for both."
         )
     tables = old.translations(), new.translations()
     from seq2seq.comparison import compare_files  # sacreBLEU takes 0.3 s: only where it is asked
@@ -174,7 +177,7 @@ def _scored_with(run: Run) -> EvaluationSettings:
     """What the signature says of the settings, which a run has even without its config.json."""
     parts = dict(part.partition(":")[::2] for part in str(run.scores.get("signature") or "").split("|"))
     if not {"tok", "bs"} <= parts.keys():
-        raise UserError(f"{run.name} has no score with a signature")
+        raise UserError(f"{run.name} has no score with a signature.")
     return EvaluationSettings.model_validate({"bleu_tokenizer": parts["tok"], "bootstrap_samples": parts["bs"]})
 
 

@@ -78,10 +78,10 @@ def show(run: str, *, workspace: WorkspacePath = DEFAULT_WORKSPACE, traceback: T
         show_table(_figures((found,), WHOLE))
         print("\nsteps")
         show_table(map(_step, found.steps), ("step", "", "seconds", "key", "result"), numbers=(2,))
-        for title, figures in (("scores", SCORES), ("training", TRAINING)):
-            print(f"\n{title}")
-            show_table(_figures((found,), figures))
-        print(f"signature {found.scores.get('signature')}")
+        print("\nscores")
+        show_table(_figures((found,), SCORES))
+        print(f"signature {found.scores.get('signature')}\n\ntraining")
+        show_table(_figures((found,), TRAINING))
         _show_settings(found)
         _show_decision(found)
         _show_examples(found)
@@ -172,7 +172,7 @@ def _show_decision(run: Run) -> None:
 def _show_examples(run: Run) -> None:
     print("\ntranslations")
     if run.evaluation is None:
-        print("  gone: the record of the evaluation was pruned")
+        print("  gone from the workspace; the same command as then makes them again")
         return
     for one in run.evaluation.statistics.get("examples", ()):
         print(f"  source       {one['source']}")
@@ -200,7 +200,7 @@ def _significance(old: Run, new: Run) -> str:
     try:
         found = runs.significance(old, new)
     except UserError as reason:
-        return f"significance: not computed, {reason}"
+        return f"significance: not computed. {reason}"
     low, high = found["difference_interval"]
     return (
         f"B against A: BLEU {found['difference']:+.1f}, 95 % interval {low:+.1f} to {high:+.1f}, "
