@@ -1,8 +1,10 @@
 """The flow for a schedule: train on the data as it is now, and promote the model only if it has earned it."""
 
 from pathlib import Path
+from typing import Annotated
 
 from prefect import flow
+from pydantic import Field
 
 from seq2seq.artifacts import Workspace
 from seq2seq.config import Config
@@ -11,6 +13,7 @@ from tasks.delivery import report
 from tasks.promotion import decide, train_challenger
 from tasks.step import pipeline_run
 from tasks.stopping import cancelled_when_stopped
+from tasks.tidying import tidy
 from tasks.tokenization import tokenize
 from tasks.ui import tag_run
 from tasks.vocabulary import build_vocabulary, encode
@@ -18,7 +21,9 @@ from tasks.vocabulary import build_vocabulary, encode
 
 @flow(name="retrain-translator", flow_run_name="retrain {config.name}")
 @cancelled_when_stopped
-def retrain_translator(config: Config, workspace: str = "workspace", keep_days: int = 30) -> str:
+def retrain_translator(
+    config: Config, workspace: str = "workspace", keep_days: Annotated[int, Field(ge=0)] = 30
+) -> str:
     """Train a challenger where the data, a setting or the code changed, and promote it if it beats the champion.
 
     Args:
@@ -38,4 +43,7 @@ def retrain_translator(config: Config, workspace: str = "workspace", keep_days: 
         ids = encode(text, vocabulary)
         challenger = train_challenger(ids, vocabulary, pairs)
         outcome = decide(challenger, pairs)
-        return str(report(run, challenger, outcome.scores, outcome.champion, decision=outcome.decision))
+        path = report(run, challenger, outcome.scores, outcome.champion, decision=outcome.decision)
+        if keep_days:
+            tidy(run, keep_days)
+        return str(path)

@@ -6,11 +6,16 @@ from pathlib import Path
 from typing import Annotated, Any
 
 from cyclopts import Parameter
+from cyclopts.validators import Number
 
 from flows import console
 from flows.commands.options import DEFAULT_WORKSPACE, Settings, Traceback, WorkspacePath
 from flows.guard import guarded
 from seq2seq.config import load_config
+
+KeepDays = Annotated[
+    int, Parameter(validator=Number(gte=0), help="Remove what nobody used for so many days; 0: remove nothing.")
+]
 
 
 def retrain(
@@ -18,7 +23,7 @@ def retrain(
     *,
     settings: Settings | None = None,
     workspace: WorkspacePath = DEFAULT_WORKSPACE,
-    keep_days: Annotated[int, Parameter(help="Remove what nobody used for so many days; 0: remove nothing.")] = 30,
+    keep_days: KeepDays = 30,
     traceback: Traceback = False,
 ) -> int:
     """Train on the data as it is now, compare with the model in use, and promote the better one.

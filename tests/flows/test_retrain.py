@@ -162,7 +162,12 @@ def test_a_model_that_was_rolled_back_is_not_promoted_again_by_itself(site: Site
 def test_a_warm_start_trains_from_the_champion_and_not_again_from_itself(site: Site) -> None:
     champion = site.shelf.champion()
     assert champion is not None
-    settings = ("promotion.warm_start=true", "promotion.policy=always", "training.learning_rate=0.02", "training.max_steps=60")
+    settings = (
+        "promotion.warm_start=true",
+        "promotion.policy=always",
+        "training.learning_rate=0.02",
+        "training.max_steps=60",
+    )
     site.edit()
 
     report, again = site.retrain(*settings), site.retrain(*settings)
@@ -213,33 +218,52 @@ def test_a_champion_that_was_deleted_is_a_clear_error_and_the_challenger_is_kept
     assert site.actions() == ["promoted", "refused"]
 
 
-@pytest.mark.parametrize("moment", ["before", "after"])
-def test_a_run_killed_at_the_promotion_is_finished_by_the_next_and_promotes_once(
-    site: Site, prefect_server: str, moment: str
-) -> None:
+def test_a_run_killed_between_scoring_and_promotion_is_finished_by_the_next(site: Site, prefect_server: str) -> None:
     site.edit()
-    program = f"""
+    program = """
 import os, signal, sys
 from seq2seq.champions import Shelf
 from flows.__main__ import main
-record = Shelf.record
-def killed(shelf, decision):
-    if {moment!r} == "after":
-        record(shelf, decision)
-    os.kill(os.getpid(), signal.SIGKILL)
-Shelf.record = killed
+Shelf.record = lambda shelf, decision: os.kill(os.getpid(), signal.SIGKILL)
 main(sys.argv[1:])
 """
     killed = start(site, prefect_server, "-c", program)
-    killed.communicate(timeout=600)
-    assert killed.returncode == -signal.SIGKILL
-    assert site.actions() == ["promoted", *(["promoted"] if moment == "after" else [])]
+    output = killed.communicate(timeout=600)
+    assert killed.returncode == -signal.SIGKILL, output
+    assert site.actions() == ["promoted"]
 
     report = site.retrain("promotion.policy=always")
 
-    assert done(report) == []
-    assert report["decision"]["action"] == ("promoted" if moment == "before" else "unchanged")
+    assert (done(report), report["decision"]["action"]) == ([], "promoted")
     assert site.actions() == ["promoted", "promoted"]
+
+
+def test_a_run_that_ends_right_after_a_promotion_has_promoted(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
+    site.edit()
+    with monkeypatch.context() as patch, pytest.raises(SystemExit):
+        patch.setattr("tasks.promotion._announce", lambda *arguments: sys.exit(1))
+        site.retrain("promotion.policy=always")
+
+    report = site.retrain("promotion.policy=always")
+
+    assert (done(report), report["decision"]["action"]) == ([], "unchanged")
+    assert site.actions() == ["promoted", "promoted"]
+
+
+def test_what_nobody_used_for_long_is_removed_and_what_is_in_use_stays(site: Site) -> None:
+    site.edit()
+    refused = site.retrain()["decision"]["model"]
+    site.edit()
+    for index_file in site.workspace.glob("index/*/*.json"):
+        os.utime(index_file, (1, 1))
+
+    report = read(retrain_translator(site.config(), str(site.workspace), 1))
+
+    champion = site.shelf.champion()
+    assert champion is not None
+    assert done(report) == []
+    assert {path.name for path in (site.workspace / "artifacts" / "train").iterdir()} == {champion.model}
+    assert refused != champion.model
 
 
 def start(site: Site, server: str, *program: str) -> "subprocess.Popen[str]":

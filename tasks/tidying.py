@@ -1,0 +1,19 @@
+"""What a scheduled run does so that a workspace does not fill its disk."""
+
+from seq2seq.disk import in_units
+from seq2seq.pruning import prune
+from tasks.locking import locks_for
+from tasks.reporting import say
+from tasks.step import PipelineRun
+
+
+def tidy(run: PipelineRun, keep_days: int) -> None:
+    """Remove what no model in use needs and nobody used for `keep_days`, and say how much it was.
+
+    Raises ModelError when a pair's pointer cannot be read, and DiskError when the disk refuses.
+    """
+    done = prune(run.workspace, keep_days, None, locks_for(run.workspace, run.config.runtime))
+    if done.removed:
+        say(
+            f"removed {in_units(done.bytes_removed)} that nobody used for {keep_days} days; {in_units(done.bytes_after)} left"
+        )
