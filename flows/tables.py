@@ -1,23 +1,32 @@
 """Tables for people: as wide as the terminal; into a pipe or a file whole, as plain text."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Container, Iterable, Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
-from rich.console import Console
+from rich.console import Console, JustifyMethod
 from rich.table import Table
 
 Cell = str | None
 EVERYTHING_FITS = 10_000
 
 
-def show_table(rows: Iterable[Sequence[Cell]], header: Sequence[str] = (), numbers: Iterable[int] = ()) -> None:
-    """Print rows below each other; `numbers` are the columns that stand to the right. None is shown as a dash."""
+def show_table(
+    rows: Iterable[Sequence[Cell]],
+    header: Sequence[str] = (),
+    numbers: Container[int] = (),
+    whole: Container[int] = (0,),
+) -> None:
+    """Print rows below each other. None is shown as a dash.
+
+    `numbers` are the columns that stand to the right; `whole` those that a narrow terminal does not break.
+    """
     rows = list(rows)
     table = Table(box=None, show_header=bool(header), pad_edge=False, padding=(0, 2, 0, 0), header_style="bold")
     for place in range(max(map(len, [header, *rows]))):
         title = header[place] if header else ""
-        table.add_column(title, justify="right" if place in set(numbers) else "left", overflow="fold")
+        justify: JustifyMethod = "right" if place in numbers else "left"
+        table.add_column(title, justify=justify, overflow="fold", no_wrap=place in whole)
     for row in rows:
         table.add_row(*("–" if cell is None else cell for cell in row))
     console = Console(markup=False, highlight=False, emoji=False)

@@ -21,7 +21,8 @@ class Entry:
     name: str
     digest: str
     """Empty when the model's folder is damaged and no decision named it."""
-    state: Literal["champion", "champion before", "refused", "trained"]
+    state: Literal["champion", "earlier", "refused", "trained"]
+    """`earlier`: it was the champion once. `trained`: nothing was decided about it yet."""
     problem: str
     """`gone` or `damaged`, of its folder; empty when that is in order."""
     at: datetime
@@ -62,7 +63,7 @@ def _promoted(shelf: Shelf, decision: Decision, is_champion: bool, scores: Score
     return Entry(
         name=decision.name,
         digest=decision.model,
-        state="champion" if is_champion else "champion before",
+        state="champion" if is_champion else "earlier",
         problem=problem,
         at=datetime.fromisoformat(decision.at),
         by=decision.by,

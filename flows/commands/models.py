@@ -208,7 +208,7 @@ def _tell(shelf: Shelf, decision: Decision) -> None:
         print(f"Event {event.event} sent to {os.environ['PREFECT_API_URL']}.")
 
 
-HEADER = ("", "model", "version", "", "BLEU", "test pairs", "when", "by")
+HEADER = ("", "model", "version", "state", "BLEU", "pairs", "when", "by")
 
 
 def _show(shelf: Shelf, scores: Scores) -> None:
@@ -219,7 +219,7 @@ def _show(shelf: Shelf, scores: Scores) -> None:
         print(f"   {error}")
         history = []
     listed = entries(shelf, history, scores)
-    show_table(map(_row, listed), HEADER, numbers=(5,))
+    show_table(map(_row, listed), HEADER, numbers=(5,), whole=(0, 1, 2))
     if any(entry.state == "champion" and entry.problem for entry in listed):
         print(f"   The champion cannot be loaded. {WAY_OUT}")
     print("".join(f"   {_told(decision)}\n" for decision in _present(history)))

@@ -54,7 +54,7 @@ def list_runs(*, limit: Limit = 20, workspace: WorkspacePath = DEFAULT_WORKSPACE
             print(f"There is no run in {workspace / 'runs'} yet: `python -m flows train` makes one.")
             return
         shown = found[:limit] if limit else found
-        header = ("run", "flow", "seconds", "done", "cached", "BLEU", "test pairs")
+        header = ("run", "flow", "seconds", "done", "cached", "BLEU", "pairs")
         show_table(map(_row, shown), header, numbers=(2, 3, 4, 6))
         if len(shown) < len(found):
             print(f"and {len(found) - len(shown):,} older; --limit 0 shows all")

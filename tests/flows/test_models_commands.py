@@ -123,7 +123,7 @@ def test_a_rollback_goes_back_to_the_champion_before_and_the_history_grows(model
     ]
     _, listed, _ = models("list")
     assert row_of(listed, "one").startswith("*")
-    assert " champion before " in row_of(listed, "two")
+    assert " earlier " in row_of(listed, "two")
 
 
 def test_without_a_champion_before_there_is_no_rollback(models: Call, shelf: Shelf) -> None:

@@ -54,7 +54,7 @@ def test_the_list_has_a_line_for_each_run_the_newest_first(runs: Call) -> None:
 
     assert code == 0
     assert [re.split(r" {2,}", line) for line in listed.splitlines()] == [
-        ["run", "flow", "seconds", "done", "cached", "BLEU", "test pairs"],
+        ["run", "flow", "seconds", "done", "cached", "BLEU", "pairs"],
         ["2026-11-22T14-00-00-late", "train", "2.5", "1", "1", "31.2 [29.0, 33.5]", "12"],
         ["2026-11-22T12-00-00-early", "train", "2.5", "1", "1", "31.2 [29.0, 33.5]", "12"],
     ]
