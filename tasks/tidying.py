@@ -14,6 +14,5 @@ def tidy(run: PipelineRun, keep_days: int) -> None:
     """
     done = prune(run.workspace, keep_days, None, locks_for(run.workspace, run.config.runtime))
     if done.removed:
-        say(
-            f"removed {in_units(done.bytes_removed)} that nobody used for {keep_days} days; {in_units(done.bytes_after)} left"
-        )
+        removed, left = in_units(done.bytes_removed), in_units(done.bytes_after)
+        say(f"removed {removed} that nobody used for {keep_days} days; {left} are left")

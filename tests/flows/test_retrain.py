@@ -6,7 +6,6 @@ import shutil
 import signal
 import subprocess
 import sys
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -240,9 +239,10 @@ main(sys.argv[1:])
 
 def test_a_run_that_ends_right_after_a_promotion_has_promoted(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
     site.edit()
-    with monkeypatch.context() as patch, pytest.raises(SystemExit):
+    with monkeypatch.context() as patch:
         patch.setattr("tasks.promotion._announce", lambda *arguments: sys.exit(1))
-        site.retrain("promotion.policy=always")
+        with pytest.raises(SystemExit):
+            site.retrain("promotion.policy=always")
 
     report = site.retrain("promotion.policy=always")
 
