@@ -7,7 +7,7 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
-from pydantic import Field, ValidationError
+from pydantic import Field, ValidationError, field_validator
 
 from seq2seq.errors import ConfigError
 from seq2seq.settings.cleaning import CleaningSettings
@@ -43,6 +43,13 @@ class Config(Section):
         default_factory=PromotionSettings, description="When a retrained model takes the place of the one in use."
     )
     runtime: RuntimeSettings = Field(default_factory=RuntimeSettings, description="The machine at hand.")
+
+    @field_validator("name")
+    @classmethod
+    def _not_reserved(cls, name: str) -> str:
+        if name in ("versions", "champion.json"):
+            raise ValueError(f"{name} is a name that the folder of a language pair needs for itself")
+        return name
 
     def section(self, name: str) -> Section:
         """A section by its name."""

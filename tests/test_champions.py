@@ -1,6 +1,8 @@
 """The champion of a language pair: pointer, history, versions."""
 
+import io
 import os
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -8,9 +10,11 @@ from pathlib import Path
 import pytest
 from pydantic import ValidationError
 
+from seq2seq import __main__ as command
 from seq2seq.artifacts import digest_of, file_sha256
 from seq2seq.champions import Decision, Shelf, model_digest, resolve
-from seq2seq.errors import ModelError
+from seq2seq.config import validate_config
+from seq2seq.errors import ConfigError, ModelError
 from seq2seq.model_folder import check_model
 from seq2seq.settings.runtime import RuntimeSettings
 from seq2seq.translator import Translator
@@ -229,6 +233,28 @@ def test_the_folder_of_a_pair_translates_with_its_champion(shelf: Shelf, models:
         translated = Translator.load(shelf.folder, runtime).translate(lines)
 
         assert translated == Translator.load(model, runtime).translate(lines)
+
+
+def test_the_translate_command_follows_the_pointer_and_says_where_it_leads_nowhere(
+    shelf: Shelf, models: tuple[Path, Path], monkeypatch: pytest.MonkeyPatch, capsysbinary: pytest.CaptureFixture[bytes]
+) -> None:
+    promote(shelf, models[0])
+    outputs = []
+    for folder in (shelf.folder, models[0]):
+        monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(b"eins zwei\n")))
+        assert command.main(["translate", str(folder), "--threads", "1", "--device", "cpu"]) == 0
+        outputs.append(capsysbinary.readouterr().out)
+    assert outputs[0] == outputs[1]
+
+    shutil.rmtree(shelf.champion_folder())
+    assert command.main(["translate", str(shelf.folder)]) == 2
+    assert b"is gone. `python -m flows models rollback`" in capsysbinary.readouterr().err
+
+
+@pytest.mark.parametrize("name", ["versions", "champion.json"])
+def test_no_model_takes_a_name_that_the_folder_of_its_pair_needs(name: str) -> None:
+    with pytest.raises(ConfigError, match=f"{name} is a name that the folder of a language pair needs"):
+        validate_config({"name": name})
 
 
 def test_a_pair_without_a_champion_names_its_models(shelf: Shelf) -> None:

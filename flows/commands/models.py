@@ -15,19 +15,20 @@ from typing import Annotated, Literal
 
 from cyclopts import App, Parameter
 
-from flows.commands.options import DEFAULT_WORKSPACE, Traceback, WorkspacePath
+from flows.commands.options import DEFAULT_WORKSPACE, LockServer, Traceback, WorkspacePath
 from flows.guard import guarded
 from flows.tables import Cell, bleu_with_interval, local_time, show_table
 from seq2seq.adoption import made_with
 from seq2seq.artifacts import Workspace
 from seq2seq.champions import WAY_OUT, Decision, Shelf, model_digest, resolve
+from seq2seq.config import validate_config
 from seq2seq.errors import ModelError, UserError
 from seq2seq.inventory import Entry, Scores, entries, files_and_problem, scores_by_model
 from seq2seq.model_folder import check_model
 from seq2seq.sharing import CARD, PIPELINE
-from tasks.locks import FileLocks
+from tasks.locking import locks_for
 
-app = App(name="models", help="The models of each language pair, and which of them is in use.")
+app = App(name="models", help="The models of each language pair, and which of them is in use.", version_flags=[])
 
 Why = Annotated[str, Parameter(help="The reason, for the history.")]
 
@@ -54,6 +55,7 @@ def promote(
     *,
     why: Why = "",
     workspace: WorkspacePath = DEFAULT_WORKSPACE,
+    locks: LockServer = "",
     traceback: Traceback = False,
 ) -> int:
     """Make a model the champion of its language pair, by hand.
@@ -68,7 +70,7 @@ def promote(
 
     def work() -> None:
         shelf = _shelf(workspace, pair)
-        with _changing(workspace, shelf):
+        with _changing(Workspace(workspace), locks, shelf):
             folder = _model(shelf, model)
             name = str(made_with(folder).get("name", folder.name))
             decision = _decision(shelf, "promoted", model_digest(folder), name, why)
@@ -83,7 +85,12 @@ def promote(
 
 @app.command
 def rollback(
-    pair: str, *, why: Why = "", workspace: WorkspacePath = DEFAULT_WORKSPACE, traceback: Traceback = False
+    pair: str,
+    *,
+    why: Why = "",
+    workspace: WorkspacePath = DEFAULT_WORKSPACE,
+    locks: LockServer = "",
+    traceback: Traceback = False,
 ) -> int:
     """Go back to the champion before. The history keeps both.
 
@@ -95,7 +102,7 @@ def rollback(
 
     def work() -> None:
         shelf = _shelf(workspace, pair)
-        with _changing(workspace, shelf):
+        with _changing(Workspace(workspace), locks, shelf):
             earlier = _last_in_order(shelf)
             decision = _decision(shelf, "rolled_back", earlier.model, earlier.name, why)
             shelf.record(decision)
@@ -122,10 +129,14 @@ def _shelf(workspace: Path, pair: str) -> Shelf:
     return Shelf(known[pair])
 
 
-def _changing(workspace: Path, shelf: Shelf) -> AbstractContextManager[None]:
+def _changing(workspace: Workspace, locks: str, shelf: Shelf) -> AbstractContextManager[None]:
     """The lock under which a pair's champion changes."""
-    locks = FileLocks(Workspace(workspace).locks, lambda key: print("waiting for another promotion", file=sys.stderr))
-    return locks.held(f"models/{shelf.folder.name}/champion")
+
+    def say_so(key: str) -> None:
+        print("another promotion is going on; waiting for its end", file=sys.stderr)
+
+    runtime = validate_config({"runtime": {"locks": locks}}, "--locks").runtime
+    return locks_for(workspace, runtime, say_so).held(f"models/{shelf.folder.name}/champion")
 
 
 def _model(shelf: Shelf, wanted: str) -> Path:

@@ -11,5 +11,9 @@ Settings = Annotated[
 ]
 WorkspacePath = Annotated[Path, Parameter(name="--workspace", help="Folder that holds everything made so far.")]
 Traceback = Annotated[bool, Parameter(name="--traceback", negative="", help="Show where an error came from.")]
+LockServer = Annotated[
+    str,
+    Parameter(name="--locks", negative="", help="runtime.locks of the runs on this workspace; empty: the kernel's."),
+]
 
 DEFAULT_WORKSPACE = Path("workspace")

@@ -14,7 +14,7 @@ from seq2seq import runs
 from seq2seq.errors import UserError
 from seq2seq.runs import Run, all_runs, find_run
 
-app = App(name="runs", help="What runs did, and how two of them differ.")
+app = App(name="runs", help="What runs did, and how two of them differ.", version_flags=[])
 
 Limit = Annotated[int, Parameter(validator=Number(gte=0), help="Show so many runs, the newest; 0: all.")]
 

@@ -8,7 +8,7 @@ from typing import Annotated
 from cyclopts import App, Parameter
 from cyclopts.validators import Number
 
-from flows.commands.options import DEFAULT_WORKSPACE, Traceback, WorkspacePath
+from flows.commands.options import DEFAULT_WORKSPACE, LockServer, Traceback, WorkspacePath
 from flows.guard import guarded
 from seq2seq.artifacts import Workspace
 from seq2seq.disk import in_units
@@ -32,10 +32,6 @@ MaxGib = Annotated[
     ),
 ]
 DryRun = Annotated[bool, Parameter(name="--dry-run", negative="", help="Say what would go, and change nothing.")]
-LockServer = Annotated[
-    str,
-    Parameter(name="--locks", negative="", help="runtime.locks of the runs on this workspace; empty: the kernel's."),
-]
 
 
 @app.command(name="size")

@@ -209,6 +209,7 @@ def test_a_model_of_another_pair_is_refused_with_its_languages(models: Call, wor
     [
         (("promote", "de-fr", "one"), "There is no language pair de-fr in .*: there is de-en"),
         (("rollback", "../models/de-en"), "There is no language pair"),
+        (("promote", "de-en", "one", "--locks", "file:x"), r"runtime\.locks: .* should be empty or begin with redis"),
         (("promote", "de-en", "onr"), r"onr is neither a model of de-en nor a model folder\. Did you mean one\?"),
     ],
 )
@@ -217,6 +218,18 @@ def test_what_is_not_there_is_named_with_what_is(models: Call, arguments: tuple[
 
     assert (code, output) == (2, "")
     assert re.search(told, error)
+
+
+def test_two_people_who_promote_at_once_are_both_in_the_history(workspace: Path, shelf: Shelf) -> None:
+    command = [sys.executable, "-m", "flows", "models", "promote", "--workspace", str(workspace), "de-en"]
+    environment = {name: value for name, value in os.environ.items() if name != "PREFECT_API_URL"}
+    people = [subprocess.Popen([*command, name], cwd=CHECKOUT, env=environment) for name in ("one", "two")]
+    assert [person.wait(timeout=120) for person in people] == [0, 0]
+
+    first, second = shelf.history()
+
+    assert {first.name, second.name} == {"one", "two"}
+    assert (first.against, second.against) == ("", first.model)
 
 
 def test_a_damaged_model_is_listed_as_such_and_is_not_promoted(models: Call, shelf: Shelf) -> None:
