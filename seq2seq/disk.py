@@ -25,8 +25,8 @@ def writing(what: str, folder: Path) -> Iterator[None]:
     except Seq2SeqError:
         raise
     except Exception as error:
-        code = _code(error)
-        place = Path(getattr(error, "filename", None) or folder)
+        code, name = _refusal(error)
+        place = Path(name or folder)
         if code not in FULL | SHUT or (code == errno.EACCES and not _lies_in(place, folder)):
             raise
         raise DiskError(_explanation(what, place, code)) from error
@@ -43,11 +43,15 @@ def in_units(count: int) -> str:
     return f"{size:,.1f} {units[0]}"
 
 
-def _code(error: Exception) -> int:
-    if isinstance(error, OSError):
-        return error.errno or 0
-    found = RUST_CODE.search(str(error))
-    return int(found[1]) if found else 0
+def _refusal(error: BaseException | None) -> tuple[int, str | None]:
+    """The system's number, and the file if it is known, of the first error in the chain that has a number."""
+    while error is not None:
+        if isinstance(error, OSError) and error.errno:
+            return error.errno, error.filename
+        if found := RUST_CODE.search(str(error)):
+            return int(found[1]), None
+        error = error.__cause__ or error.__context__
+    return 0, None
 
 
 def _lies_in(place: Path, folder: Path) -> bool:

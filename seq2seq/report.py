@@ -1,6 +1,7 @@
 """What one run did, in a form that scripts rely on: `report.json`, and beside it `config.json`, all its settings."""
 
 import json
+import shutil
 import sys
 from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass
@@ -10,6 +11,8 @@ from typing import Any
 
 from seq2seq.artifacts import Record, digest_of, write_text_atomically
 from seq2seq.config import Config
+from seq2seq.disk import writing
+from seq2seq.errors import DiskError
 
 REPORT, CONFIG = "report.json", "config.json"
 SCORES = ("bleu", "bleu_interval", "bleu_lowercased", "chrf", "ter", "signature", "test_pairs")
@@ -74,11 +77,16 @@ def config_digest(config: Config) -> str:
 def write_report(report: Mapping[str, Any], config: Config, runs: Path, started: datetime) -> Path:
     """Write both files into `RUNS/TIMESTAMP-NAME/`, report.json last; gives its path.
 
-    Two runs of one second get folders of their own.
+    Two runs of one second get folders of their own. Raises DiskError, and leaves no folder, when it does not fit.
     """
     folder = _new_folder(runs, f"{started:%Y-%m-%dT%H-%M-%S}-{config.name}")
-    for name, content in ((CONFIG, config.model_dump(mode="json")), (REPORT, report)):
-        write_text_atomically(folder / name, json.dumps(content, indent=2, ensure_ascii=False) + "\n")
+    try:
+        with writing("the report", folder):
+            for name, content in ((CONFIG, config.model_dump(mode="json")), (REPORT, report)):
+                write_text_atomically(folder / name, json.dumps(content, indent=2, ensure_ascii=False) + "\n")
+    except DiskError:
+        shutil.rmtree(folder, ignore_errors=True)
+        raise
     return (folder / REPORT).resolve()
 
 

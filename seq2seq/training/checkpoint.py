@@ -21,7 +21,7 @@ def save_checkpoint(folder: Path, state: dict[str, Any]) -> None:
     try:
         with writing("the checkpoint", folder):
             folder.mkdir(parents=True, exist_ok=True)
-            with partial.open("wb") as stream:  # given a path, torch.save does not say why it could not write
+            with partial.open("wb") as stream:  # given a path, torch.save does not say what the system said
                 torch.save(state, stream)
             partial.replace(folder / FILE)
     except DiskError:
