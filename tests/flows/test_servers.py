@@ -191,7 +191,7 @@ def flow_runs(server: str) -> int:
 
 @pytest.fixture(scope="module")
 def postgres() -> Iterator[str]:
-    """Address, for Prefect, of an empty database of a PostgreSQL server on a free loopback port, with a password; run by an ordinary user, as it insists on."""
+    """Address of an empty database in a PostgreSQL server of our own, which an ordinary user runs, as it insists on."""
     programs = shutil.which("initdb") or next(map(str, Path("/usr/lib/postgresql").glob("*/bin/initdb")), None)
     if programs is None:
         pytest.skip("PostgreSQL's initdb is not installed (Debian: apt install postgresql)")
@@ -215,10 +215,9 @@ def postgres() -> Iterator[str]:
     options = f"-c listen_addresses=127.0.0.1 -p {port} -k {folder} -c fsync=off"
     program("pg_ctl", "start", "-D", data, "-w", "-t", str(PATIENCE), "-o", options, "-l", str(folder / "log"))
     try:
-        program(
-            "createdb", "-h", "127.0.0.1", "-p", str(port), "-U", "prefect", "prefect", env={"PGPASSWORD": "secret"}
-        )
-        yield Database(f"postgresql+asyncpg://prefect:secret@127.0.0.1:{port}/prefect")
+        place = ("-h", "127.0.0.1", "-p", str(port), "-U", "prefect")
+        program("createdb", *place, "prefect", env={"PGPASSWORD": "secret"})
+        yield f"postgresql+asyncpg://prefect:secret@127.0.0.1:{port}/prefect"
     finally:
         program("pg_ctl", "stop", "-D", data, "-m", "immediate")
         shutil.rmtree(folder)
