@@ -144,8 +144,8 @@ def test_the_device_is_the_one_that_the_settings_choose() -> None:
 class Training:
     """`python -m flows train` in a workspace of its own, and when it said that it trains."""
 
-    def __init__(self, config: Path, workspace: Path, server: str) -> None:
-        settings = ("training.max_steps=0", "training.max_epochs=30", "training.patience=1000")
+    def __init__(self, config: Path, workspace: Path, server: str, epochs: int) -> None:
+        settings = ("training.max_steps=0", f"training.max_epochs={epochs}", f"training.patience={epochs}")
         often = ("runtime.log_every_seconds=0.01", f"name={workspace.name}")
         options = [part for setting in (*settings, *often) for part in ("--set", setting)]
         self.process = subprocess.Popen(
@@ -178,12 +178,12 @@ class Training:
 
 
 @pytest.fixture
-def train(folder: Path, prefect_server: str, tiny_project: Path, tmp_path: Path) -> Iterator[Callable[[str], Training]]:
-    """Starts a training of a second or more in the workspace of that name."""
+def train(folder: Path, prefect_server: str, tiny_project: Path, tmp_path: Path) -> Iterator[Callable[..., Training]]:
+    """Starts a training, by default of a second or more, in the workspace of that name."""
     started: list[Training] = []
 
-    def start(name: str) -> Training:
-        started.append(Training(tiny_project / "tiny.toml", tmp_path / name, prefect_server))
+    def start(name: str, epochs: int = 30) -> Training:
+        started.append(Training(tiny_project / "tiny.toml", tmp_path / name, prefect_server, epochs))
         return started[-1]
 
     yield start
@@ -192,7 +192,7 @@ def train(folder: Path, prefect_server: str, tiny_project: Path, tmp_path: Path)
         training.end()
 
 
-def test_trainings_in_two_workspaces_take_turns(train: Callable[[str], Training]) -> None:
+def test_trainings_in_two_workspaces_take_turns(train: Callable[..., Training]) -> None:
     trainings = [train("one"), train("two")]
 
     assert [training.end() for training in trainings] == [0, 0], [training.lines for training in trainings]
@@ -202,8 +202,8 @@ def test_trainings_in_two_workspaces_take_turns(train: Callable[[str], Training]
     assert max(first) < min(second)
 
 
-def test_a_training_goes_on_when_the_one_before_it_is_killed(train: Callable[[str], Training]) -> None:
-    one = train("one")
+def test_a_training_goes_on_when_the_one_before_it_is_killed(train: Callable[..., Training]) -> None:
+    one = train("one", epochs=1_000_000)
     wait_for(lambda: bool(one.trained))
     two = train("two")
     wait_for(lambda: two.said(f"train: cpu is training already (process {one.process.pid}, run one in "))
