@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import sys
 import time
 from typing import TYPE_CHECKING, Self, cast
@@ -101,7 +102,7 @@ def position(event: TrainingProgress) -> str:
 
 def brief(event: TrainingProgress) -> str:
     """What fits beside a bar on a terminal of 80 columns."""
-    parts = [position(event), f"loss {event.loss:.2f}", f"{event.tokens_per_second:,.0f} tokens/s"]
+    parts = [position(event), *pace(event, 2)]
     if event.best_bleu is not None:
         parts.append(f"BLEU {event.best_bleu:.1f}")
     if event.seconds_left is not None:
@@ -111,7 +112,7 @@ def brief(event: TrainingProgress) -> str:
 
 def describe(event: TrainingProgress) -> str:
     """Epoch, loss, speed, time left, and BLEU on the validation set."""
-    parts = [f"epoch {event.epoch}", f"loss {event.loss:.3f}", f"{event.tokens_per_second:,.0f} tokens/s"]
+    parts = [f"epoch {event.epoch}", *pace(event, 3)]
     if event.valid_bleu is not None:
         parts.append(f"validation BLEU {event.valid_bleu:.1f}")
     if event.best_bleu is not None:
@@ -119,6 +120,13 @@ def describe(event: TrainingProgress) -> str:
     if event.seconds_left is not None:
         parts.append(f"{clock(event.seconds_left)} left")
     return "  ".join(parts)
+
+
+def pace(event: TrainingProgress, digits: int) -> list[str]:
+    """Loss and speed; nothing before the first update."""
+    if math.isnan(event.loss):
+        return []
+    return [f"loss {event.loss:.{digits}f}", f"{event.tokens_per_second:,.0f} tokens/s"]
 
 
 def clock(seconds: float) -> str:

@@ -107,20 +107,14 @@ def decide(challenger: Record, cleaned: Record) -> Outcome:
         history = shelf.history()
         why = settled(history, challenger.digest, test, run.config.promotion)
         if why:
-            scores = evaluate(run.config.evaluation, challenger, cleaned)
             say(why)
-            champion = shelf.champion()
-            model, name = (champion.model, champion.name) if champion else ("", "")
-            decision = {"action": UNCHANGED, "why": why, "model": model, "name": name}
-            return Outcome(scores, decision, shelf.champion_folder())
-        scores, proposed = _propose(run, shelf, challenger, cleaned, test)
-        with locks_for(run.workspace, run.config.runtime).held(f"models/{shelf.folder.name}/champion"):
-            undisturbed = shelf.history() == history
-            if undisturbed:
-                _carry_out(run, shelf, challenger, scores, proposed)
-        if undisturbed:
-            _announce(shelf, proposed)
-            return Outcome(scores, proposed.model_dump(mode="json"), shelf.champion_folder())
+            scores = evaluate(run.config.evaluation, challenger, cleaned)
+            told = {"action": UNCHANGED, "model": challenger.digest, "name": run.config.name, "why": why}
+            return Outcome(scores, told, shelf.champion_folder())
+        scores, decision = _propose(run, shelf, challenger, cleaned, test)
+        if _carry_out(run, shelf, challenger, scores, decision, history):
+            _announce(shelf, decision)
+            return Outcome(scores, decision.model_dump(mode="json"), shelf.champion_folder())
 
 
 def _propose(run: PipelineRun, shelf: Shelf, challenger: Record, cleaned: Record, test: str) -> tuple[Record, Decision]:
@@ -158,14 +152,20 @@ def _champion(shelf: Shelf, challenger: Record) -> Record:
         ) from None
 
 
-def _carry_out(run: PipelineRun, shelf: Shelf, challenger: Record, scores: Record, decision: Decision) -> None:
-    """Write the decision down, the promoted model's folder first. The caller holds the pair's lock."""
-    if decision.action == "refused":
-        shelf.record(decision)
-        return
-    statistics = {name: record.statistics for name, record in (run.records | {"evaluate": scores}).items()}
-    texts = {CARD: card(run.config, statistics), PIPELINE: pipeline_json(run.config)}
-    shelf.promote(run.workspace.root / challenger.address, texts, decision)
+def _carry_out(
+    run: PipelineRun, shelf: Shelf, challenger: Record, scores: Record, decision: Decision, history: list[Decision]
+) -> bool:
+    """Write the decision down, the promoted model's folder first; False if the history is another one meanwhile."""
+    with locks_for(run.workspace, run.config.runtime).held(f"models/{shelf.folder.name}/champion"):
+        if shelf.history() != history:
+            return False
+        if decision.action == "refused":
+            shelf.record(decision)
+            return True
+        statistics = {name: record.statistics for name, record in (run.records | {"evaluate": scores}).items()}
+        texts = {CARD: card(run.config, statistics), PIPELINE: pipeline_json(run.config)}
+        shelf.promote(run.workspace.root / challenger.address, texts, decision)
+        return True
 
 
 def _announce(shelf: Shelf, decision: Decision) -> None:

@@ -76,6 +76,11 @@ def _tell_evaluate(statistics: Mapping[str, Any]) -> str:
     return f"BLEU {statistics['bleu']:.1f} [{low:.1f}, {high:.1f}], chrF {statistics['chrf']:.1f}"
 
 
+def _tell_compare(statistics: Mapping[str, Any]) -> str:
+    low, high = statistics["difference_interval"]
+    return f"{statistics['difference']:+.1f} BLEU [{low:+.1f}, {high:+.1f}], p = {statistics['p_value']:.3f}"
+
+
 _TOLD: dict[str, Callable[[Mapping[str, Any]], str]] = {
     "fetch": _tell_fetch,
     "clean": _tell_clean,
@@ -84,4 +89,5 @@ _TOLD: dict[str, Callable[[Mapping[str, Any]], str]] = {
     "encode": _tell_encode,
     "train": _tell_train,
     "evaluate": _tell_evaluate,
+    "compare": _tell_compare,
 }
