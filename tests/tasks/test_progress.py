@@ -1,7 +1,9 @@
 """How a training is shown."""
 
 import io
+import math
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -92,3 +94,9 @@ def test_on_a_terminal_there_is_a_bar_and_no_line(said: list[str], monkeypatch: 
 def test_where_there_is_no_terminal_there_is_no_bar() -> None:
     with Bar("evaluate") as bar:
         assert bar.show(1, 2) is False
+
+
+def test_before_the_first_update_there_is_neither_loss_nor_speed() -> None:
+    event = replace(EVENT, step=0, loss=math.nan, tokens_per_second=0.0, seconds_left=None)
+
+    assert describe(event) == "epoch 3  validation BLEU 31.3  best 31.3"
