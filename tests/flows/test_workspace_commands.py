@@ -1,0 +1,130 @@
+"""`python -m flows workspace size` and `prune`, on a workspace that a run made."""
+
+import os
+import shutil
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from flows.__main__ import main
+from flows.train_translator import train_translator
+from seq2seq.artifacts import Workspace
+from seq2seq.champions import Decision, Shelf
+from seq2seq.config import Config
+from seq2seq.pipeline import STEPS
+from seq2seq.planning import plan
+from tasks.presence import present
+
+CHECKOUT = Path(__file__).parents[2]
+DAY = 24 * 3600
+
+Say = Callable[..., tuple[int, list[str]]]
+
+
+@pytest.fixture
+def workspace(first: tuple[Path, dict[str, Any]], tmp_path: Path) -> Workspace:
+    """A workspace that one run used, 40 days ago."""
+    copy = Workspace(Path(shutil.copytree(first[0], tmp_path / "workspace")))
+    moment = time.time() - 40 * DAY
+    for path in copy.root.rglob("*"):
+        os.utime(path, (moment, moment))
+    return copy
+
+
+@pytest.fixture
+def say(workspace: Workspace, capsys: pytest.CaptureFixture[str]) -> Say:
+    """Runs `python -m flows workspace …`; gives its exit code and the lines of its output."""
+
+    def run(*arguments: str) -> tuple[int, list[str]]:
+        code = main(["workspace", *arguments, "--workspace", str(workspace.root)])
+        return code, capsys.readouterr().out.splitlines()
+
+    return run
+
+
+def fresh(workspace: Workspace, config: Config) -> list[str]:
+    return [step.name for step in plan(config, workspace) if step.answer == "fresh"]
+
+
+def test_size_says_what_takes_the_space_and_changes_nothing(workspace: Workspace, say: Say) -> None:
+    before = sorted((path, path.stat().st_mtime_ns) for path in workspace.root.rglob("*"))
+
+    code, lines = say("size")
+
+    assert code == 0
+    kinds = [line.split()[0] for line in lines[:-1]]
+    assert {f"artifacts/{step}" for step in STEPS} | {"index", "models", "runs", "total"} <= set(kinds)
+    assert lines[-1].startswith("`workspace prune --keep-days 30` would free ")
+    assert sorted((path, path.stat().st_mtime_ns) for path in workspace.root.rglob("*")) == before
+
+
+def test_pruned_steps_are_not_done_and_the_next_run_makes_them_again(
+    workspace: Workspace, say: Say, tiny_config: Callable[..., Config]
+) -> None:
+    assert fresh(workspace, tiny_config()) == list(STEPS)
+
+    code, lines = say("prune", "--keep-days", "30")
+
+    assert code == 0
+    assert sorted(line.split()[:2] for line in lines[:-1]) == sorted(["removed", step] for step in STEPS)
+    assert lines[-1].startswith("freed ")
+    assert [step.answer for step in plan(tiny_config(), workspace)] == ["stale"] + ["depends"] * 6
+    train_translator(tiny_config(), str(workspace.root))
+    assert fresh(workspace, tiny_config()) == list(STEPS)
+
+
+def test_a_champion_keeps_its_chain_fresh(workspace: Workspace, say: Say, tiny_config: Callable[..., Config]) -> None:
+    (model,) = workspace.records("train")
+    Shelf(workspace.models("de", "en")).record(
+        Decision(action="promoted", model=model.digest, name="tiny", by="retrain")
+    )
+
+    code, lines = say("prune", "--keep-days", "0", "--max-gib", "0")
+
+    assert code == 0
+    assert lines[0].startswith("kept for the champion of de-en: ")
+    assert "are more than 0 bytes" in lines[-1]
+    assert fresh(workspace, tiny_config()) == list(STEPS)
+
+
+def test_a_dry_run_says_what_would_go_and_what_a_running_flow_needs(workspace: Workspace, say: Say) -> None:
+    (model,) = workspace.records("train")
+    with present(workspace):
+        workspace.touch(model)
+        code, lines = say("prune", "--dry-run")
+
+    assert code == 0
+    assert [line for line in lines if line.startswith("removed")] == []
+    assert sum(line.startswith("would remove") for line in lines) == len(STEPS) - 1
+    assert "kept for a flow that is running: 1 train" in lines
+    assert lines[-1].startswith("would free ")
+    assert len(list(workspace.index.glob("*/*.json"))) == len(STEPS)
+
+
+def test_a_pointer_that_cannot_be_read_is_one_clear_error(
+    workspace: Workspace, say: Say, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (workspace.models("de", "en") / "champion.json").write_text("{", encoding="utf-8")
+
+    code = main(["workspace", "prune", "--workspace", str(workspace.root)])
+
+    assert code == 2
+    assert "champion.json is damaged" in capsys.readouterr().err
+
+
+def test_the_commands_import_neither_prefect_nor_torch(workspace: Workspace) -> None:
+    program = (
+        "import sys; from flows.__main__ import main; code = main(sys.argv[1:]); "
+        "sys.exit(code or ', '.join(name for name in ('prefect', 'torch', 'pandas') if name in sys.modules) or None)"
+    )
+    for command in ("size", "prune"):
+        arguments = ("workspace", command, "--workspace", str(workspace.root))
+        done = subprocess.run(
+            [sys.executable, "-c", program, *arguments], cwd=CHECKOUT, capture_output=True, text=True, check=False
+        )
+        assert (done.returncode, done.stderr) == (0, "")
