@@ -28,6 +28,7 @@ from prefect.cache_policies import CachePolicy
 from prefect.serializers import Serializer
 from prefect.task_engine import TaskRunTimeoutError
 from prefect.tasks import exponential_backoff
+from prefect.utilities.timeout import timeout
 
 from seq2seq import pipeline
 from seq2seq.artifacts import Record, Workspace, digest_of
@@ -160,15 +161,17 @@ class Work:
     def __call__(self, **callbacks: Any) -> Record:
         why = look_up(self.step, self.provenance, self.run.workspace)[1]
         self.why = "" if why == NOT_DONE else why
-        record = pipeline.perform(
-            self.step,
-            self.sections,
-            self.inputs,
-            self.run.workspace,
-            self.provenance,
-            self.run.config.runtime,
-            **callbacks,
-        )
+        limit = self.run.config.runtime.max_step_minutes * 60 or None
+        with timeout(limit, TaskRunTimeoutError):  # not the task's own limit, which would count waiting for locks too
+            record = pipeline.perform(
+                self.step,
+                self.sections,
+                self.inputs,
+                self.run.workspace,
+                self.provenance,
+                self.run.config.runtime,
+                **callbacks,
+            )
         self.done = True
         return record
 
@@ -210,7 +213,6 @@ def _run(
     locks = locks_for(run.workspace, run.config.runtime, on_wait=_say_waiting)
     bound = task.with_options(
         task_run_name=f"{step.name} {work.key[:8]}",
-        timeout_seconds=run.config.runtime.max_step_minutes * 60 or None,
         cache_policy=Address(
             isolation_level="SERIALIZABLE",
             lock_manager=locks,
@@ -226,7 +228,8 @@ def _run(
             f"{step.name} took longer than runtime.max_step_minutes = {run.config.runtime.max_step_minutes:g}. What it "
             "saved stays: the same command goes on from there; a longer limit lets it finish."
         ) from None
-    if work.done and run.workspace.find(step.name, work.key) is None:  # Prefect only logs that it could not write it
+    recorded = not locks.refusal and run.workspace.find(step.name, work.key) is not None
+    if work.done and not recorded:  # Prefect only logs that it could not write it
         unknown = Seq2SeqError(f"{step.name}: the result could not be recorded; Prefect's log says why.")
         raise locks.refusal or storage.error or unknown
     run.note(record, not work.done, time.perf_counter() - started, work.why)

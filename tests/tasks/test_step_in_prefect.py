@@ -3,6 +3,7 @@
 import errno
 import logging
 import sys
+import threading
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -23,6 +24,7 @@ from seq2seq.settings.runtime import RuntimeSettings
 from seq2seq.settings.section import Section
 from tasks import index_storage
 from tasks import step as step_module
+from tasks.locks import FileLocks
 from tasks.step import PipelineRun, Work, cached_step, pipeline_run
 from tasks.stopping import cancelled_when_stopped
 
@@ -184,6 +186,22 @@ def test_a_step_that_takes_longer_than_it_may_fails_once_and_says_how_to_go_on(
     assert echo.attempts == 1
     echo.seconds = 0
     assert [outcome.cached for outcome in run().outcomes] == [False]
+
+
+def test_waiting_for_another_run_is_not_counted_as_time_that_a_step_takes(
+    run: Callable[..., PipelineRun], tmp_path: Path
+) -> None:
+    key = run().records["echo"].key
+    workspace = Workspace(tmp_path)
+    workspace.index_file("echo", key).unlink()
+    locks = FileLocks(workspace.locks)
+    locks.acquire_lock(f"echo/{key}.json", "another run")
+    release = threading.Timer(8, locks.release_lock, (f"echo/{key}.json", "another run"))
+    release.start()
+
+    assert [outcome.cached for outcome in run(max_step_minutes=0.1).outcomes] == [False]
+
+    release.join()
 
 
 def test_a_run_that_was_asked_to_stop_ends_as_cancelled(echo: Echo, run: Callable[..., PipelineRun]) -> None:
