@@ -17,7 +17,7 @@ def locked(path: Path, wait: bool = True) -> Iterator[bool]:
     path.parent.mkdir(parents=True, exist_ok=True)
     descriptor = os.open(path, os.O_RDWR | os.O_CREAT, 0o666)
     try:
-        yield _taken(descriptor, fcntl.LOCK_EX | (0 if wait else fcntl.LOCK_NB))
+        yield taken(descriptor, fcntl.LOCK_EX | (0 if wait else fcntl.LOCK_NB))
     finally:
         os.close(descriptor)
 
@@ -29,12 +29,13 @@ def is_held(path: Path) -> bool:
     except FileNotFoundError:
         return False
     try:
-        return not _taken(descriptor, fcntl.LOCK_SH | fcntl.LOCK_NB)
+        return not taken(descriptor, fcntl.LOCK_SH | fcntl.LOCK_NB)
     finally:
         os.close(descriptor)
 
 
-def _taken(descriptor: int, operation: int) -> bool:
+def taken(descriptor: int, operation: int) -> bool:
+    """Lock an open file as `fcntl.flock` does; False when another holds it and LOCK_NB was among the flags."""
     try:
         fcntl.flock(descriptor, operation)
     except BlockingIOError:

@@ -10,11 +10,13 @@ import stat
 import tempfile
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
+from fcntl import LOCK_EX, LOCK_NB
 from pathlib import Path
 
 from seq2seq.errors import TrainingInterrupted, UserError
+from seq2seq.flock import taken
 from seq2seq.settings.runtime import RuntimeSettings
-from tasks.locks import try_lock, wait_until
+from tasks.locks import wait_until
 from tasks.reporting import say
 from tasks.step import PipelineRun
 
@@ -82,7 +84,7 @@ def _wait(descriptor: int, on_wait: Callable[[str], None], should_stop: Callable
             raise TrainingInterrupted(
                 "Stopped while another training held the device. What is done stays done: the same command goes on."
             )
-        return try_lock(descriptor)
+        return taken(descriptor, LOCK_EX | LOCK_NB)
 
     wait_until(attempt, None, lambda: on_wait(_told(descriptor)))
 

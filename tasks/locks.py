@@ -4,7 +4,6 @@ Which kind a run uses is chosen in `tasks/locking.py`.
 """
 
 import asyncio
-import fcntl
 import os
 import threading
 import time
@@ -12,10 +11,12 @@ import uuid
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from fcntl import LOCK_EX, LOCK_NB
 from pathlib import Path
 from typing import Any
 
 from seq2seq.errors import Seq2SeqError
+from seq2seq.flock import taken
 
 POLL_SECONDS = 0.2
 
@@ -148,11 +149,11 @@ class FileLocks(Locks):
         path.parent.mkdir(parents=True, exist_ok=True)
         descriptor = os.open(path, os.O_RDWR | os.O_CREAT, 0o666)
         try:
-            taken = wait_until(lambda: try_lock(descriptor), timeout, lambda: self.on_wait(key))
+            got_it = wait_until(lambda: taken(descriptor, LOCK_EX | LOCK_NB), timeout, lambda: self.on_wait(key))
         except BaseException:
             os.close(descriptor)
             raise
-        if not taken:
+        if not got_it:
             os.close(descriptor)
             return None
         return descriptor
@@ -173,12 +174,3 @@ def wait_until(attempt: Callable[[], bool], timeout: float | None, on_wait: Call
         if attempt():
             return True
     return False
-
-
-def try_lock(descriptor: int) -> bool:
-    """Lock an open file for this descriptor alone; False when another holds it."""
-    try:
-        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
-        return False
-    return True
