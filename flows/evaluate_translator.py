@@ -6,6 +6,7 @@ from prefect import flow
 
 from seq2seq.adoption import ModelSource
 from seq2seq.artifacts import Workspace
+from seq2seq.champions import resolve
 from seq2seq.config import Config
 from tasks.corpus import clean, fetch
 from tasks.delivery import report
@@ -21,7 +22,7 @@ def evaluate_translator(model_dir: str, config: Config, workspace: str = "worksp
     """Score a model folder on a test set.
 
     Args:
-        model_dir: A model folder, from this workspace or from elsewhere.
+        model_dir: A model folder, from this workspace or from elsewhere; or a language pair's, for its champion.
         config: Where the test set comes from (`corpus.test`), and how it is translated and scored.
         workspace: Folder that holds everything made so far. What is there already is not made again.
 
@@ -29,9 +30,10 @@ def evaluate_translator(model_dir: str, config: Config, workspace: str = "worksp
         Path of the run's report.json.
     """
     test_set = config.corpus.model_copy(update={"train": "", "valid": ""})
+    folder = resolve(Path(model_dir))
     with pipeline_run(Workspace(Path(workspace)), config) as run:
         tag_run(config)
-        model = adopt(ModelSource(directory=model_dir))
+        model = adopt(ModelSource(directory=str(folder)))
         pairs = clean(config.cleaning, fetch(test_set))
         scores = evaluate(config.evaluation, model, pairs)
-        return str(report(run, model, scores, Path(model_dir)))
+        return str(report(run, model, scores, folder))

@@ -20,6 +20,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from seq2seq.artifacts import digest_of, file_sha256, write_text_atomically
 from seq2seq.errors import ModelError
 from seq2seq.model_folder import CONFIG, DESCRIBED, check_model
+from seq2seq.sharing import fill
 
 FORMAT = 1
 POINTER = "champion.json"
@@ -144,11 +145,7 @@ class Shelf:
             )
         partial = folder.with_name(f".{folder.name}.partial")
         shutil.rmtree(partial, ignore_errors=True)
-        partial.mkdir(parents=True)
-        for name in (*DESCRIBED, CONFIG):
-            shutil.copyfile(source / name, partial / name)
-        for name, text in texts.items():
-            (partial / name).write_text(text, encoding="utf-8")
+        fill(partial, source, texts)
         if model_digest(partial) != digest:
             raise ModelError(f"{source} was changed while it was copied. Promote it again.")
         shutil.rmtree(folder, ignore_errors=True)

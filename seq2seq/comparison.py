@@ -61,7 +61,7 @@ def compare_files(evaluation: EvaluationSettings, champion: Path, challenger: Pa
         "challenger": {"bleu": round(new_bleu, 4)},
         "difference": round(new_bleu - old_bleu, 4),
         "difference_interval": interval(drawn),
-        "p_value": round(p_value(drawn, new_bleu - old_bleu), 4),
+        "p_value": p_value(drawn, new_bleu - old_bleu),
         "better": int((signs > 0).sum()),
         "worse": int((signs < 0).sum()),
         "equal": int((signs == 0).sum()),
@@ -106,7 +106,7 @@ def judge(comparison: Mapping[str, Any], promotion: PromotionSettings) -> tuple[
     finding = _finding(comparison["difference"], p < level)
     promote = {"better": finding == "better", "not_worse": finding != "worse", "always": True}[policy]
     old, new = comparison["champion"]["bleu"], comparison["challenger"]["bleu"]
-    words = f"BLEU {new:.1f} against {old:.1f}, p = {p:.3f} {'<' if p < level else '≥'} {level:g}: {finding}"
+    words = f"BLEU {new:.1f} against {old:.1f}, p = {p:.3g} {'<' if p < level else '≥'} {level:g}: {finding}"
     return promote, words if policy == "better" else f"{words}; promotion.policy is {policy}"
 
 

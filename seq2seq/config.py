@@ -4,10 +4,11 @@ import difflib
 import os
 import tomllib
 from collections.abc import Iterable, Mapping
+from math import ceil
 from pathlib import Path
 from typing import Any
 
-from pydantic import Field, ValidationError, field_validator
+from pydantic import Field, ValidationError, ValidationInfo, field_validator
 
 from seq2seq.errors import ConfigError
 from seq2seq.settings.cleaning import CleaningSettings
@@ -50,6 +51,18 @@ class Config(Section):
         if name in ("versions", "champion.json"):
             raise ValueError(f"{name} is a name that the folder of a language pair needs for itself")
         return name
+
+    @field_validator("promotion")
+    @classmethod
+    def _level_can_be_reached(cls, promotion: PromotionSettings, known: ValidationInfo) -> PromotionSettings:
+        evaluation = known.data.get("evaluation")
+        samples = evaluation.bootstrap_samples if evaluation else 0
+        if samples and promotion.policy != "always" and promotion.level * (samples + 1) <= 1:
+            raise ValueError(
+                f"no p-value of {samples:,} resamples is below level = {promotion.level:g}: set "
+                f"evaluation.bootstrap_samples to {ceil(1 / promotion.level):,} or more, or raise the level"
+            )
+        return promotion
 
     def section(self, name: str) -> Section:
         """A section by its name."""

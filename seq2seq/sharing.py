@@ -37,13 +37,22 @@ def assemble(train_folder: Path, destination: Path, card: str, config: Config) -
         return False
     partial = destination.with_name(f".{destination.name}.partial")
     shutil.rmtree(partial, ignore_errors=True)
-    _fill(partial, train_folder, texts)
+    fill(partial, train_folder, texts)
     shutil.rmtree(aside, ignore_errors=True)
     if destination.exists():
         destination.rename(aside)
     partial.rename(destination)
     shutil.rmtree(aside, ignore_errors=True)
     return True
+
+
+def fill(folder: Path, train_folder: Path, texts: Mapping[str, str]) -> None:
+    """Copy a model into a new folder and write `texts`, by file name, beside it."""
+    folder.mkdir(parents=True)
+    for name in (*DESCRIBED, CONFIG):
+        shutil.copyfile(train_folder / name, folder / name)
+    for name, text in texts.items():
+        (folder / name).write_text(text, encoding="utf-8")
 
 
 def pipeline_json(config: Config) -> str:
@@ -62,11 +71,3 @@ def _holds(folder: Path, train_folder: Path, texts: Mapping[str, str]) -> bool:
         return same and all((folder / name).read_text(encoding="utf-8") == text for name, text in texts.items())
     except (ModelError, OSError, UnicodeDecodeError):
         return False
-
-
-def _fill(folder: Path, train_folder: Path, texts: Mapping[str, str]) -> None:
-    folder.mkdir(parents=True)
-    for name in (*DESCRIBED, CONFIG):
-        shutil.copyfile(train_folder / name, folder / name)
-    for name, text in texts.items():
-        (folder / name).write_text(text, encoding="utf-8")

@@ -13,7 +13,8 @@ from sacrebleu.significance import PairedTest
 
 from seq2seq.artifacts import Artifact
 from seq2seq.comparison import COMPARE, compare, compare_files, judge, p_value
-from seq2seq.errors import CorpusError
+from seq2seq.config import load_config
+from seq2seq.errors import ConfigError, CorpusError
 from seq2seq.pipeline import Job
 from seq2seq.settings.evaluation import EvaluationSettings
 from seq2seq.settings.promotion import PromotionSettings
@@ -66,7 +67,7 @@ def test_scores_and_p_value_are_those_of_sacrebleu(
     signatures, scores = test()
     assert found["champion"]["bleu"] == pytest.approx(scores["BLEU"][0].score, abs=1e-4)
     assert found["challenger"]["bleu"] == pytest.approx(scores["BLEU"][1].score, abs=1e-4)
-    assert found["p_value"] == pytest.approx(scores["BLEU"][1].p_value, abs=1e-4)
+    assert found["p_value"] == pytest.approx(scores["BLEU"][1].p_value)
     assert found["signature"] == str(signatures["BLEU"])
 
 
@@ -164,6 +165,16 @@ def test_a_decision_is_told_with_its_numbers() -> None:
     assert judge(comparison, PromotionSettings(level=0.001, policy="not_worse"))[1] == (
         "BLEU 31.2 against 30.1, p = 0.004 ≥ 0.001: not significantly better; promotion.policy is not_worse"
     )
+
+
+@pytest.mark.parametrize("policy", ["better", "not_worse"])
+def test_a_level_that_no_p_value_can_fall_below_is_refused_before_anything_is_trained(policy: str) -> None:
+    wanted = ["evaluation.bootstrap_samples=100", f"promotion.policy={policy}", "promotion.level=0.005"]
+    with pytest.raises(ConfigError, match=r"promotion: .* set evaluation\.bootstrap_samples to 200 or more"):
+        load_config("demo", wanted)
+
+    enough = load_config("demo", ["evaluation.bootstrap_samples=200", *wanted[1:]])
+    assert p_value(np.ones(200), 1) < enough.promotion.level
 
 
 def test_the_step_reads_the_translations_alone() -> None:

@@ -85,7 +85,7 @@ def show(run: str, *, workspace: WorkspacePath = DEFAULT_WORKSPACE, traceback: T
         _show_settings(found)
         _show_decision(found)
         _show_examples(found)
-        print(f"\nmodel: {found.report.get('model_dir')}")
+        print(f"model: {found.report.get('model_dir')}")
 
     return guarded(work, traceback)
 
@@ -172,12 +172,13 @@ def _show_decision(run: Run) -> None:
 def _show_examples(run: Run) -> None:
     print("\ntranslations")
     if run.evaluation is None:
-        print("  gone from the workspace; the same command as then makes them again")
+        print("  gone from the workspace; the same command as then makes them again\n")
         return
-    for one in run.evaluation.statistics.get("examples", ()):
-        print(f"  source       {one['source']}")
-        print(f"  translation  {one['translation']}")
-        print(f"  reference    {one['reference']}\n")
+    shown = (
+        f"  source       {one['source']}\n  translation  {one['translation']}\n  reference    {one['reference']}\n"
+        for one in run.evaluation.statistics.get("examples", ())
+    )
+    print("\n".join(shown))
 
 
 def _different_settings(old: Run, new: Run) -> list[tuple[Cell, ...]]:
@@ -204,7 +205,7 @@ def _significance(old: Run, new: Run) -> str:
     low, high = found["difference_interval"]
     return (
         f"B against A: BLEU {found['difference']:+.1f}, 95 % interval {low:+.1f} to {high:+.1f}, "
-        f"p = {found['p_value']:.3f} (paired bootstrap, {found['samples']:,} samples)\n"
+        f"p = {found['p_value']:.3g} (paired bootstrap, {found['samples']:,} samples)\n"
         f"sentences: {found['better']:,} better, {found['worse']:,} worse, {found['equal']:,} equal\n"
         f"signature: {found['signature']}"
     )

@@ -61,11 +61,12 @@ def evaluate(
     Parameters
     ----------
     model_dir
-        A model folder; its pipeline.json says where its corpus came from, --set says what differs.
+        A model folder, or a language pair's (models/ko-en) for its champion; its pipeline.json says where its corpus
+        came from, --set says what differs.
     """
 
     def work() -> None:
-        checked = load_config(str(model_dir), settings or [], base=made_with(model_dir))
+        checked = load_config(str(model_dir), settings or [], base=made_with(resolve(model_dir)))
         with console.prefect_in_the_background(traceback):
             from flows.evaluate_translator import evaluate_translator
 

@@ -1,5 +1,6 @@
 """`python -m flows models list | promote | rollback`."""
 
+import json
 import os
 import re
 import shutil
@@ -335,3 +336,19 @@ def test_a_model_is_listed_with_its_score_and_the_size_of_its_test_set(
     )
     assert report["model"][:12] in row
     assert re.search(r" 10  \d{4}-", row)
+
+
+def test_the_folder_of_a_pair_is_scored_as_its_champion(
+    first: tuple[Path, dict[str, Any]], tiny_config: Callable[..., Config], tmp_path: Path
+) -> None:
+    from flows.evaluate_translator import evaluate_translator
+
+    workspace = Path(shutil.copytree(first[0], tmp_path / "workspace"))
+    assert main(["models", "promote", "de-en", "tiny", "--workspace", str(workspace)]) == 0
+    pair = workspace / "models" / "de-en"
+
+    report = json.loads(Path(evaluate_translator(str(pair), tiny_config(), str(workspace))).read_text(encoding="utf-8"))
+
+    assert Path(report["model_dir"]) == Shelf(pair).champion_folder()
+    assert (report["model"], report["scores"]) == (first[1]["model"], first[1]["scores"])
+    assert report["flow"] == "evaluate-translator"

@@ -121,7 +121,7 @@ def test_two_runs_are_compared_in_settings_scores_and_significance(runs: Call) -
         r"^BLEU +31\.2 \[29\.0, 33\.5\] +31\.2 \[29\.0, 33\.5\]$",
         r"^minutes +1\.5 +1\.5$",
         r"^same results: none; different: train, evaluate$",
-        r"^B against A: BLEU -\d+\.\d, 95 % interval -\d+\.\d to -\d+\.\d, p = 0\.\d{3} \(paired bootstrap, 100 ",
+        r"^B against A: BLEU -\d+\.\d, 95 % interval -\d+\.\d to -\d+\.\d, p = 0\.\d+ \(paired bootstrap, 100 ",
         r"^sentences: 0 better, 6 worse, 6 equal$",
     ):
         assert re.search(expected, compared, re.MULTILINE), expected
@@ -175,7 +175,7 @@ def test_a_real_run_is_listed_shown_and_compared_with_itself(
     assert "train-translator" in printed
     assert f"model: {report['model_dir']}" in printed
     assert "settings that differ\nnone\n" in printed
-    assert "p = 1.000" in printed
+    assert "p = 1 " in printed
 
 
 def test_no_line_is_wider_than_an_ordinary_terminal(runs: Call) -> None:
