@@ -14,9 +14,12 @@ from seq2seq.errors import UserError
 
 if TYPE_CHECKING:
     import httpx
+    from prefect.client.orchestration import SyncPrefectClient
 
 OLDEST_SERVER = "3.8.8"
 """The oldest Prefect that pyproject.toml admits, and so the oldest server that this was tested with."""
+LOCAL_SERVER = "http://127.0.0.1:4200/api"
+"""Where `make ui` starts a server."""
 SECONDS_TO_ANSWER = 20.0
 SECONDS_TO_SEND = 10.0
 
@@ -26,17 +29,20 @@ class ServerError(UserError):
 
 
 @contextmanager
-def connection() -> Iterator[None]:
+def connection(otherwise: str = "") -> Iterator[None]:
     """Work with the configured server, checked with one request, or with one of our own that ends with the block.
 
-    Raises ServerError.
+    The server at the address `otherwise`, if one is given, takes the place of our own. Raises ServerError.
     """
     with ExitStack() as stack:
-        own = None if may_be_configured() else _start(stack)
+        own = None if otherwise or may_be_configured() else _start(stack)
         from prefect.settings import get_current_settings
 
         settings = get_current_settings()
-        if settings.api.url is None:
+        if settings.api.url is None and otherwise:
+            stack.enter_context(_changed("api", url=otherwise))
+            check_version(_version(f"{otherwise} (where make ui starts one)", SECONDS_TO_ANSWER))
+        elif settings.api.url is None:
             own = own or _start(stack)
             stack.enter_context(_changed("api", url=own.url))
             stack.callback(_send_what_is_queued)
@@ -46,6 +52,21 @@ def connection() -> Iterator[None]:
         stack.enter_context(_changed("client", server_version_check_enabled=False))  # checked above
         stack.enter_context(_changed("flows", heartbeat_frequency=None))  # tasks/heartbeat.py does it
         yield
+
+
+@contextmanager
+def lasting_server() -> Iterator[SyncPrefectClient]:
+    """A client of the configured server, or else of the one that `make ui` starts; raises ServerError."""
+    with connection(otherwise=LOCAL_SERVER):
+        from prefect.client.orchestration import get_client
+
+        with get_client(sync_client=True) as client:
+            yield client
+
+
+def address_of(client: SyncPrefectClient) -> str:
+    """The server's address as PREFECT_API_URL takes it."""
+    return str(client.api_url).rstrip("/")
 
 
 @contextmanager
@@ -127,7 +148,7 @@ def _version(server: str, seconds: float) -> str:
         reason = str(error).rstrip(".") or type(error).__name__
         raise ServerError(
             f"No Prefect server answers at {server}: {reason}. Start it (make ui), correct the "
-            "address, or unset it: a command without one starts a temporary server of its own."
+            "address (PREFECT_API_URL), or unset it: a training without one starts a temporary server of its own."
         ) from error
     except ValueError as error:
         raise ServerError(_no_api(server)) from error

@@ -5,13 +5,15 @@ from typing import TYPE_CHECKING, Annotated
 from cyclopts import App, Parameter
 from cyclopts.validators import Number
 
-from flows.commands.deploy import address_of, lasting_server
 from flows.commands.options import Traceback
+from flows.connection import address_of, lasting_server
 from flows.guard import guarded
 
 if TYPE_CHECKING:
     from prefect.client.orchestration import SyncPrefectClient
     from prefect.events import Automation, AutomationCore
+
+SILENT_SECONDS = 90
 
 app = App(name="automations", help="What the server does about runs that died.")
 
@@ -21,7 +23,7 @@ Seconds = Annotated[
 
 
 @app.command
-def install(*, seconds: Seconds = 90, traceback: Traceback = False) -> int:
+def install(*, seconds: Seconds = SILENT_SECONDS, traceback: Traceback = False) -> int:
     """Mark runs as Crashed whose process died, whoever started them. Installed again, it is changed."""
 
     def work() -> None:

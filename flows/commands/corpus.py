@@ -4,8 +4,8 @@ from typing import TYPE_CHECKING
 
 from cyclopts import App
 
-from flows.commands.deploy import address_of, lasting_server
 from flows.commands.options import Traceback
+from flows.connection import address_of, lasting_server
 from flows.guard import guarded
 from seq2seq.errors import UserError
 

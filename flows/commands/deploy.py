@@ -4,14 +4,14 @@ import os
 import subprocess
 import sys
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 from cyclopts import Parameter
 
+from flows.commands.automations import SILENT_SECONDS
 from flows.commands.options import Traceback
-from flows.connection import connection
+from flows.connection import address_of, lasting_server
 from flows.guard import guarded
 from seq2seq.errors import ConfigError, Seq2SeqError
 
@@ -20,8 +20,6 @@ if TYPE_CHECKING:
     from prefect.client.schemas.objects import DeploymentSchedule
     from prefect.client.schemas.responses import DeploymentResponse
 
-LOCAL_SERVER = "http://127.0.0.1:4200/api"
-"""Where `make ui` starts a server: used where neither the environment nor a profile names another."""
 POOL = "seq2seq"
 
 
@@ -37,6 +35,7 @@ def deploy(
     """Register the deployments of prefect.yaml with Prefect's server: all of them, or none when one is wrong."""
 
     def work() -> None:
+        from flows.automations import DEAD_RUNS, dead_runs_crash
         from flows.deployments import checked_deployments
 
         names = {f"{one['flow_name']}/{one['name']}": one["work_pool"]["name"] for one in checked_deployments(file)}
@@ -46,6 +45,8 @@ def deploy(
             _deploy_all(file, address_of(client))
             for name in names:
                 print(f"{name:30} {', '.join(_summary(_find(client, name), before[name]))}")
+            if not client.read_automations_by_name(DEAD_RUNS):
+                client.create_automation(dead_runs_crash(SILENT_SECONDS))
 
     return guarded(work, traceback)
 
@@ -64,28 +65,6 @@ def worker(
         os.execve(sys.executable, command, {**os.environ, "PREFECT_API_URL": address})
 
     return guarded(work, traceback)
-
-
-@contextmanager
-def lasting_server() -> Iterator["SyncPrefectClient"]:
-    """A client of the server that Prefect's settings name, or else of the one that `make ui` starts.
-
-    Raises ServerError when none answers there.
-    """
-    from prefect.client.orchestration import get_client
-    from prefect.settings import PREFECT_API_URL, temporary_settings
-
-    with (
-        temporary_settings(set_defaults={PREFECT_API_URL: LOCAL_SERVER}),
-        connection(),
-        get_client(sync_client=True) as client,
-    ):
-        yield client
-
-
-def address_of(client: "SyncPrefectClient") -> str:
-    """The server's address as PREFECT_API_URL takes it."""
-    return str(client.api_url).rstrip("/")
 
 
 def _prepare_pools(client: "SyncPrefectClient", names: Mapping[str, str], file: Path) -> None:
