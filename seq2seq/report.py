@@ -50,7 +50,8 @@ def build_report(
 ) -> dict[str, Any]:
     """The report as JSON values. A figure that a record does not hold is null.
 
-    `started` has a time zone; `model` is the digest of the model, `evaluation` the key of the record with its scores.
+    `started` has a time zone; `model` is the digest of the model that `scores` are of, `evaluation` the key of the
+    record that holds them.
     """
     return {
         "name": config.name,

@@ -69,9 +69,9 @@ def promote(
     """
 
     def work() -> None:
-        shelf = _shelf(workspace, pair)
+        shelf = Shelf(workspace / "models" / pair) if Path(model).is_dir() else _shelf(workspace, pair)
+        folder = _model(shelf, model)
         with _changing(Workspace(workspace), locks, shelf):
-            folder = _model(shelf, model)
             name = str(made_with(folder).get("name", folder.name))
             decision = _decision(shelf, "promoted", model_digest(folder), name, why)
             changed = shelf.promote(folder, _texts(folder), decision)

@@ -195,14 +195,21 @@ def test_a_model_folder_from_elsewhere_can_be_promoted(models: Call, shelf: Shel
     assert model_digest(shelf.champion_folder()) == model_digest(foreign)
 
 
-def test_a_model_of_another_pair_is_refused_with_its_languages(models: Call, workspace: Path) -> None:
-    (workspace / "models" / "ko-en").mkdir()
+def test_a_workspace_can_begin_with_a_model_from_elsewhere(models: Call, workspace: Path, tmp_path: Path) -> None:
+    shutil.rmtree(workspace)
 
+    assert models("promote", "de-en", str(write_tiny_model(tmp_path / "foreign")))[0] == 0
+
+    assert " champion " in row_of(models("list")[1], "foreign")
+
+
+def test_a_model_of_another_pair_is_refused_with_its_languages(models: Call, workspace: Path) -> None:
     code, _, error = models("promote", "ko-en", str(workspace / "models" / "de-en" / "one"))
 
     assert code == 2
     assert "translates de to en, so it cannot be the champion of ko-en: promote it for de-en" in error
-    assert list((workspace / "models" / "ko-en").iterdir()) == []
+    assert sorted(path.name for path in workspace.iterdir()) == ["models"]
+    assert not (workspace / "models" / "ko-en").exists()
 
 
 @pytest.mark.parametrize(

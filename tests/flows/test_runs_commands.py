@@ -178,6 +178,16 @@ def test_a_real_run_is_listed_shown_and_compared_with_itself(
     assert "p = 1 " in printed
 
 
+def test_on_a_narrow_terminal_the_names_of_runs_stay_whole(runs: Call, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("FORCE_COLOR", "1")
+    monkeypatch.setenv("COLUMNS", "60")
+
+    lines = [re.sub(r"\x1b\[[0-9;]*m", "", line) for line in runs("list")[1].splitlines()]
+
+    assert max(map(len, lines)) <= 60
+    assert any(line.startswith("2026-11-22T12-00-00-early ") for line in lines)
+
+
 def test_no_line_is_wider_than_an_ordinary_terminal(runs: Call) -> None:
     lines = [
         line for words in (["list"], ["compare", "last", "2026-11-22T12"]) for line in runs(*words)[1].splitlines()
