@@ -24,7 +24,7 @@ from redis.exceptions import AuthenticationError, LockNotOwnedError, RedisError
 from redis.lock import Lock
 
 from seq2seq.errors import ConfigError, Seq2SeqError, SourceUnavailable
-from tasks.locks import Locks, wait_until
+from tasks.locks import POLL_SECONDS, Locks, wait_until
 
 EXPIRY_SECONDS = 60.0
 RENEWALS_PER_EXPIRY = 4
@@ -125,22 +125,35 @@ class RedisLocks(Locks):
         return super().is_locked(key)
 
     def confirm(self, key: str) -> None:
-        """Ask the server whether a lock taken here is still ours; LockLost when it is not."""
+        """Ask the server whether a lock taken here is still ours; LockLost when it is not.
+
+        A server that does not answer is asked for as long as the lock can last.
+        """
         with self._guard:
             holding = self._held.get(key)
         if holding is None:
             return
         try:
-            with self._answering():
-                if not holding.lock.owned():
-                    raise LockLost(
-                        f"{key}: the lock at {self._address} ended while this run held it: the run was suspended or "
-                        f"cut off for more than {self._expiry_seconds:g} s, or the server was emptied. Another run may "
-                        "have done the same, so this result is not recorded; the same command takes what is there."
-                    )
+            if not self._owns(holding):
+                raise LockLost(
+                    f"{key}: the lock at {self._address} ended while this run held it: the run was suspended or "
+                    f"cut off for more than {self._expiry_seconds:g} s, or the server was emptied. Another run may "
+                    "have done the same, so this result is not recorded; the same command takes what is there."
+                )
         except Seq2SeqError as refusal:
             self.refusal = refusal
             raise
+
+    def _owns(self, holding: Holding) -> bool:
+        deadline = time.monotonic() + self._expiry_seconds
+        while True:
+            try:
+                with self._answering():
+                    return bool(holding.lock.owned())
+            except LocksUnavailable:
+                if time.monotonic() >= deadline:
+                    raise
+            time.sleep(POLL_SECONDS)
 
     def _name(self, key: str) -> str:
         return f"seq2seq-flows:{self._identity}:{key}"

@@ -150,19 +150,35 @@ def test_a_lock_found_lost_while_it_is_renewed_is_told_once(
     mine.release_lock("a", "me")
 
 
-def test_a_server_that_comes_back_with_the_locks_is_forgiven(start_redis: StartRedis, tmp_path: Path) -> None:
+def test_a_server_that_is_back_with_the_locks_before_they_end_is_waited_for(start_redis: StartRedis) -> None:
     port = free_port()
-    server = start_redis(port, "--appendonly", "yes", "--appendfsync", "always")
+    options = ("--appendonly", "yes", "--appendfsync", "always")
+    server = start_redis(port, *options)
     mine = RedisLocks(f"redis://127.0.0.1:{port}", "workspace", expiry_seconds=60)
     mine.acquire_lock("a", "me")
     server.kill()
     server.wait()
+    restart = threading.Timer(2, start_redis, (port, *options))
+    restart.start()
+
+    mine.confirm("a")
+
+    restart.join()
+    mine.release_lock("a", "me")
+
+
+def test_a_server_that_stays_away_is_asked_until_the_lock_has_ended(start_redis: StartRedis) -> None:
+    port = free_port()
+    server = start_redis(port)
+    mine = RedisLocks(f"redis://127.0.0.1:{port}", "workspace", expiry_seconds=1)
+    mine.acquire_lock("a", "me")
+    server.kill()
+    server.wait()
+
     with pytest.raises(LocksUnavailable, match=rf"The Redis server redis://127\.0\.0\.1:{port} .* does not answer"):
         mine.confirm("a")
 
-    start_redis(port, "--appendonly", "yes")
-
-    mine.confirm("a")
+    assert isinstance(mine.refusal, LocksUnavailable)
     mine.release_lock("a", "me")
 
 
