@@ -148,6 +148,11 @@ class Workspace:
         return self.root / "locks"
 
     @property
+    def downloads(self) -> Path:
+        """What came from the network, kept so that it is not fetched again."""
+        return self.root / "downloads"
+
+    @property
     def running(self) -> Path:
         """Each running flow holds the lock of a file of its own in here."""
         return self.locks / "running"

@@ -115,6 +115,8 @@ def _origin(corpus: CorpusSettings, fetch: Statistics) -> str:
             subset = f", configuration `{corpus.subset}`" if corpus.subset else ""
             revision = fetch.get("revision", corpus.revision)
             return f"Hugging Face dataset `{corpus.dataset}`{subset}, revision `{revision}`."
+        case "url":
+            return f"Downloaded from <{corpus.address}>."
     return "Files of the person who trained the model: " + ", ".join(
         f"`{name}` ({split})" for split, name in corpus.split_names().items()
     )

@@ -31,6 +31,8 @@ class Job:
     """Receives progress events; a step says how it is going only through it."""
     should_stop: Callable[[], bool] = lambda: False
     """True once someone asked for an orderly end; a training then saves a checkpoint and raises."""
+    downloads: Path | None = None
+    """Folder of what came from the network, for all keys; None: it goes with the checkpoints."""
 
 
 @dataclass(frozen=True)
@@ -145,7 +147,8 @@ def perform(
     key = digest_of(provenance)
 
     def write(folder: Path) -> tuple[Mapping[str, Any], float]:
-        job = Job(folder, workspace.checkpoints(key), runtime or RuntimeSettings(), notify, should_stop)
+        checkpoints, downloads = workspace.checkpoints(key), workspace.downloads
+        job = Job(folder, checkpoints, runtime or RuntimeSettings(), notify, should_stop, downloads)
         opened = (workspace.open(inputs[name], parts) for name, parts in step.inputs.items())
         started = time.perf_counter()
         statistics = step.load()(*(sections[name] for name in step.sections), *opened, job)

@@ -11,7 +11,7 @@ from typing import Any, Literal
 from seq2seq.artifacts import Record, Workspace, digest_of
 from seq2seq.code_digests import SOURCE_ROOT, module_file
 from seq2seq.config import Config
-from seq2seq.corpora.fetching import identity
+from seq2seq.corpora.fetching import can_change, identity
 from seq2seq.errors import ArtifactDamaged, UserError
 from seq2seq.pipeline import CONTINUED, STEPS, Step, ingredients
 from seq2seq.settings.corpus import CorpusSettings
@@ -168,12 +168,13 @@ def changes(old: Mapping[str, Any], new: Mapping[str, Any]) -> list[Change]:
 def _source(corpus: CorpusSettings, workspace: Workspace) -> tuple[dict[str, Any], str]:
     """Identity of the corpus, and a remark where it rests on what was true at the last fetch."""
     source = identity(corpus)
-    if corpus.kind != "hub":
+    if not can_change(corpus):
         return source, ""
     for record in workspace.records("fetch"):
         last = record.provenance["settings"].get("source", {})
         if {**last, "revision": ""} == {**source, "revision": ""}:
-            return last, f"at commit {last['revision'][:12]}, the last one fetched"
+            kind = "commit" if corpus.kind == "hub" else "version"
+            return last, f"at {kind} {last['revision'][:12]}, the last one fetched"
     return source, ""
 
 

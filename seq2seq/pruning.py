@@ -272,7 +272,7 @@ def _things(workspace: Workspace) -> Iterator[Thing]:
         yield Thing(
             "checkpoint", path, _last_use(path), bytes_below(path), f"train/{path.name}.json", obsolete=finished
         )
-    for path in _entries(workspace.root / "downloads"):
+    for path in _entries(workspace.downloads):
         yield Thing("download", path, _last_use(path), bytes_below(path), f"downloads/{path.name}")
     for path, lock in (*_left_in_steps(workspace, named), *_left_in_models(workspace)):
         yield Thing("leftover", path, _last_use(path), bytes_below(path), lock, obsolete=True)
@@ -313,7 +313,8 @@ def _remove(thing: Thing, workspace: Workspace, locks: Locks) -> int:
     """Remove something unless it is used now or was meanwhile; gives the bytes freed. Artifacts are swept later."""
     if not thing.lock:
         return 0
-    with _held(locks, thing.lock) as free:
+    kernel = thing.kind == "download"  # its users know the kernel's locks only
+    with locked(workspace.locks / f"{thing.lock}.lock", wait=False) if kernel else _held(locks, thing.lock) as free:
         if not free or not thing.path.exists() or _is_used(thing):
             return 0
         if thing.record is None:

@@ -14,13 +14,13 @@ from tasks.ui import show_page
 
 
 def fetch(corpus: CorpusSettings) -> Record:
-    """Fetch the sentence pairs; a Hub revision that can move is pinned to its commit first."""
-    return _fetch(_pin(corpus) if corpus.kind == "hub" else corpus)
+    """Fetch the sentence pairs; where they can change on the network, today's version is asked for first."""
+    return _fetch(_pin(corpus) if fetching.can_change(corpus) else corpus)
 
 
 @task(name="pin", cache_policy=NO_CACHE, **RETRY_RULE)
 def _pin(corpus: CorpusSettings) -> CorpusSettings:
-    """Ask the Hub which commit the revision means today."""
+    """Ask the Hub, or the web server, which version there is today."""
     return fetching.pin(corpus)
 
 

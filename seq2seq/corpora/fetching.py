@@ -17,16 +17,27 @@ if TYPE_CHECKING:
 DEMO_LANGUAGES = ("ko", "en")
 
 
+def can_change(settings: CorpusSettings) -> bool:
+    """Whether only the network can say which version of the corpus there is today."""
+    if settings.kind == "url":
+        from seq2seq.corpora import url
+
+        return url.can_change(settings)
+    return settings.kind == "hub"
+
+
 def pin(settings: CorpusSettings) -> CorpusSettings:
-    """The settings with a Hub revision (branch, tag) resolved to its commit; others come back unchanged.
+    """The settings with the revision that there is today: a Hub's commit, a digest of what a web server says.
 
-    Uses the network for `kind = "hub"`. Raises CorpusError and SourceUnavailable.
+    Uses the network where `can_change` says so; other settings come back unchanged. Raises ConfigError, CorpusError
+    and SourceUnavailable.
     """
-    if settings.kind != "hub":
+    if not can_change(settings):
         return settings
-    from seq2seq.corpora import hub
+    from seq2seq.corpora import hub, url
 
-    return settings.model_copy(update={"revision": hub.resolve_revision(settings)})
+    revision = hub.resolve_revision(settings) if settings.kind == "hub" else url.current_revision(settings)
+    return settings.model_copy(update={"revision": revision})
 
 
 def identity(settings: CorpusSettings) -> dict[str, Any]:
@@ -46,6 +57,10 @@ def identity(settings: CorpusSettings) -> dict[str, Any]:
         from seq2seq.corpora import files
 
         return chosen | files.identity(settings)
+    if settings.kind == "url":
+        from seq2seq.corpora import url
+
+        return chosen | url.identity(settings)
     return chosen | {
         "dataset": settings.dataset,
         "subset": settings.subset,
@@ -58,7 +73,7 @@ def identity(settings: CorpusSettings) -> dict[str, Any]:
 def fetch(corpus: CorpusSettings, job: Job) -> dict[str, Any]:
     """Write `train.arrow`, `valid.arrow` and `test.arrow`, those that were asked for.
 
-    A Hub revision that is not pinned is pinned first; the statistics name the commit.
+    A revision that is not pinned is pinned first; the statistics name it, and the SHA-256s of what was downloaded.
 
     Raises ConfigError, CorpusError and SourceUnavailable.
     """
@@ -67,25 +82,28 @@ def fetch(corpus: CorpusSettings, job: Job) -> dict[str, Any]:
     if not corpus.split_names():
         raise ConfigError("corpus.train, corpus.valid and corpus.test are all empty: name at least one split.")
     corpus = pin(corpus)
-    splits = _splits(corpus)
+    splits, origin = _splits(corpus, job)
     for split, pairs in splits.items():
         write_pairs(job.into / f"{split}.arrow", pairs)
-    statistics: dict[str, Any] = {"splits": {split: _measure(pairs) for split, pairs in splits.items()}}
-    if corpus.kind == "hub":
-        statistics["revision"] = corpus.revision
-    return statistics
+    return {"splits": {split: _measure(pairs) for split, pairs in splits.items()}} | origin
 
 
-def _splits(corpus: CorpusSettings) -> Mapping[str, "Pairs"]:
+def _splits(corpus: CorpusSettings, job: Job) -> tuple[Mapping[str, "Pairs"], dict[str, Any]]:
+    """The sentence pairs of each split, and what the statistics say of where they came from."""
     if corpus.kind == "demo":
-        return _demo(corpus)
+        return _demo(corpus), {}
     if corpus.kind == "files":
         from seq2seq.corpora import files
 
-        return files.read(corpus)
+        return files.read(corpus), {}
+    if corpus.kind == "url":
+        from seq2seq.corpora import url
+
+        splits, sums = url.read(corpus, job.downloads or job.checkpoints)
+        return splits, {"revision": corpus.revision, "sha256": sums}
     from seq2seq.corpora import hub
 
-    return hub.read(corpus)
+    return hub.read(corpus), {"revision": corpus.revision}
 
 
 def _demo(corpus: CorpusSettings) -> Mapping[str, "Pairs"]:

@@ -17,8 +17,8 @@ def with_aliases(name: str) -> tuple[str, ...]:
 class CorpusSettings(Section):
     """Where the sentence pairs come from. One flat section: `kind` says which settings count."""
 
-    kind: Literal["demo", "files", "hub"] = Field(
-        "demo", description="demo: built-in grammar; files: a folder; hub: a Hugging Face dataset."
+    kind: Literal["demo", "files", "hub", "url"] = Field(
+        "demo", description="demo: built-in grammar; files: a folder; hub: a Hugging Face dataset; url: a web server."
     )
     source_language: str = Field(
         "ko",
@@ -36,6 +36,15 @@ class CorpusSettings(Section):
     directory: Annotated[str, NotInKey()] = Field(
         "",
         description="files: folder that holds SPLIT.LANGUAGE files or SPLIT.tsv/.csv/.jsonl/.parquet, each also .gz.",
+    )
+    address: str = Field(
+        "",
+        pattern=r"^(https?://\S+)?$",
+        description="url: https://HOST/{split}.{language} (also .gz), HOST/{split}.tsv/.csv/.jsonl/.parquet, or an "
+        "archive (.zip, .tar.gz, …) of such files.",
+    )
+    sha256: dict[str, Annotated[str, Field(pattern="^[0-9A-Fa-f]{64}$")]] = Field(
+        {}, description="url: SHA-256 by file name (train.de, corpus.zip); of others the server's word is taken."
     )
     source_column: str = Field("", description="Tables and Hub: column of the source text; empty: the language code.")
     target_column: str = Field("", description="Tables and Hub: column of the target text; empty: the language code.")
