@@ -3,12 +3,12 @@
 import difflib
 from collections.abc import Callable
 from datetime import UTC, datetime
+from pathlib import Path
 
 from seq2seq.artifacts import Acceptance, Record, Workspace, digest_of
 from seq2seq.config import Config
 from seq2seq.errors import ArtifactDamaged, UserError
-from seq2seq.pipeline import STEPS
-from seq2seq.planning import COMPARED_RECORDS, Change, PlannedStep, changes, look_up, plan
+from seq2seq.planning import COMPARED_RECORDS, Change, PlannedStep, changes, plan
 from tasks import presence
 from tasks.locking import locks_for
 
@@ -19,6 +19,7 @@ def accept(
     workspace: Workspace,
     by: str,
     why: str,
+    continue_from: Path | None = None,
     on_wait: Callable[[str], None] = lambda key: None,
 ) -> Record | None:
     """Let the present result of a step count for this configuration and the code as it is; None when it does already.
@@ -27,10 +28,10 @@ def accept(
     Waits while a run does the step, after calling `on_wait` with the lock's key. Raises UserError when there is no
     such result, when its artifact is damaged, and when a step before this one has to be done first.
     """
-    wanted = _planned(step, config, workspace)
+    wanted = _planned(step, config, workspace, continue_from)
     key = digest_of(wanted.ingredients)
     with presence.present(workspace), locks_for(workspace, config.runtime, on_wait).held(f"{step}/{key}.json"):
-        if look_up(STEPS[step], wanted.ingredients, workspace)[0] is not None:
+        if _planned(step, config, workspace, continue_from).answer == "fresh":  # perhaps since the lock was free
             return None
         present, differences = _present(wanted, workspace)
         try:
@@ -50,13 +51,13 @@ def accept(
     return accepted
 
 
-def _planned(name: str, config: Config, workspace: Workspace) -> PlannedStep:
+def _planned(name: str, config: Config, workspace: Workspace, continue_from: Path | None) -> PlannedStep:
     """What a run would do with that step; UserError when that is not known yet."""
-    if name not in STEPS:
-        close = difflib.get_close_matches(name, STEPS, 1)
-        hint = f"did you mean {close[0]}?" if close else "there are:"
-        raise UserError(f"{name} is no step; {hint} Steps: {', '.join(STEPS)}.")
-    planned = {step.name: step for step in plan(config, workspace)}
+    planned = {step.name: step for step in plan(config, workspace, continue_from)}
+    if name not in planned:
+        close = difflib.get_close_matches(name, planned, 1)
+        hint = f" Did you mean {close[0]}?" if close else ""
+        raise UserError(f"{name} is no step of this run.{hint} Steps: {', '.join(planned)}.")
     if planned[name].answer == "depends":
         first = next(step for step in planned.values() if step.answer == "stale")
         raise UserError(f"{planned[name]}. Accept or redo {first.name} first ({first}).")

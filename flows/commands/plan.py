@@ -13,12 +13,17 @@ from seq2seq import planning
 from seq2seq.artifacts import Workspace
 from seq2seq.config import load_config
 
+ContinueFrom = Annotated[
+    Path,
+    Parameter(help="A model folder (or a language pair's, for its champion) whose weights the training starts from."),
+]
+
 
 def plan(
     config: str,
     *,
     settings: Settings | None = None,
-    continue_from: Path | None = None,
+    continue_from: ContinueFrom | None = None,
     workspace: WorkspacePath = DEFAULT_WORKSPACE,
     traceback: Traceback = False,
 ) -> int:
@@ -28,8 +33,6 @@ def plan(
     ----------
     config
         Name of a preset (demo, multi30k, …) or path of a TOML file.
-    continue_from
-        A model folder (or a language pair's, for its champion) whose weights the training would start from.
     """
 
     def work() -> None:
@@ -44,6 +47,7 @@ def accept(
     config: str,
     *,
     settings: Settings | None = None,
+    continue_from: ContinueFrom | None = None,
     by: Annotated[str, Parameter(help="Who says so.  [default: the login name]")] = "",
     why: Annotated[str, Parameter(help="Why the change does not matter.")] = "",
     workspace: WorkspacePath = DEFAULT_WORKSPACE,
@@ -65,7 +69,8 @@ def accept(
         from tasks import acceptance
 
         checked = load_config(config, settings or [])
-        record = acceptance.accept(step, checked, Workspace(workspace), by or getpass.getuser(), why, _say_waiting)
+        who = by or getpass.getuser()
+        record = acceptance.accept(step, checked, Workspace(workspace), who, why, continue_from, _say_waiting)
         if record is None or record.accepted is None:
             print(f"{step}: fresh already, nothing to accept")
         else:

@@ -144,7 +144,7 @@ def test_a_step_after_a_stale_one_waits_for_it(workspace: Workspace, tiny_config
 
 
 def test_an_unknown_step_is_told_with_the_one_that_was_meant(workspace: Workspace, tiny_config: Read) -> None:
-    with pytest.raises(UserError, match="trian is no step; did you mean train"):
+    with pytest.raises(UserError, match=r"trian is no step of this run\. Did you mean train\?"):
         accept("trian", tiny_config(), workspace, "mira", "")
 
 
@@ -154,7 +154,9 @@ def test_accepting_waits_for_a_run_that_does_the_step(workspace: Workspace, tiny
     waiting = threading.Event()
     with FileLocks(workspace.locks).held(f"train/{digest_of(wanted)}.json"):
         thread = threading.Thread(
-            target=accept, args=("train", tiny_config(), workspace, "mira", "", lambda key: waiting.set())
+            target=accept,
+            args=("train", tiny_config(), workspace, "mira", ""),
+            kwargs={"on_wait": lambda key: waiting.set()},
         )
         thread.start()
         assert waiting.wait(120)
