@@ -54,7 +54,7 @@ def test_a_file_without_a_name_is_called_after_itself(tmp_path: Path) -> None:
         ("trainig.seed=1", "trainig: no such setting; did you mean training?"),
         ("training.learning_rate=2", "training.learning_rate: Input should be less than or equal to 1, not 2"),
         ("training.seed=many", "training.seed: Input should be a valid integer"),
-        ("corpus.kind=tape", "corpus.kind: Input should be 'demo', 'files' or 'hub', not 'tape'"),
+        ("corpus.kind=tape", "corpus.kind: Input should be 'demo', 'files', 'hub' or 'url', not 'tape'"),
         ("name=a/b", "name: String should match pattern"),
         ("name.first=a", "name is a setting, not a section"),
         ("training.seed", "--set training.seed: write section.field=value"),

@@ -334,7 +334,7 @@ def test_a_publish_of_the_same_content_beside_pruning_never_loses_its_artifact(s
 def test_an_artifact_without_a_record_yet_stays_while_its_flow_runs(shop: Shop) -> None:
     old = shop.make("clean", "same", 40)
     with present(shop.workspace):
-        shop.workspace.claim(old)  # as a step does that comes to the same content, before its record is written
+        shop.publish("clean", "same", key="new")  # its record is yet to be written
 
         shop.prune(keep_days=30)
 
@@ -461,3 +461,28 @@ def test_sizes_count_everything(shop: Shop) -> None:
 def test_a_workspace_that_is_not_there_has_nothing_to_prune(shop: Shop) -> None:
     assert shop.prune().bytes_removed == 0
     assert not shop.workspace.root.exists()
+
+
+def test_a_record_that_was_claimed_for_a_new_one_stays(shop: Shop) -> None:
+    old = shop.make("clean", "old", 40)
+    with present(shop.workspace):
+        shop.workspace.claim(old)
+
+        shop.prune(keep_days=30)
+
+        assert shop.has(old) == [True]
+
+
+def test_a_download_goes_with_time_unless_it_is_read(shop: Shop) -> None:
+    old = shop.workspace.downloads / "0af3"
+    old.mkdir(parents=True)
+    (old / "train.de").write_text("text", encoding="utf-8")
+    age(old / "train.de", 40)
+    age(old, 40)
+
+    with locked(shop.workspace.locks / "downloads" / "0af3.lock"):
+        shop.prune(keep_days=30)
+        assert old.exists()
+    shop.prune(keep_days=30)
+
+    assert not old.exists()
