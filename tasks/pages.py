@@ -91,32 +91,36 @@ def evaluation_page(statistics: Mapping[str, Any], bars: str, attention: Sequenc
         ("BLEU, lower-cased", f"{statistics['bleu_lowercased']:.2f}", ""),
         ("chrF", f"{statistics['chrf']:.2f}", ""),
         ("TER", f"{statistics['ter']:.2f}", "lower is better"),
+        ("test pairs", statistics["test_pairs"], ""),
+        ("sources with unknown tokens", statistics["sources_with_unknown_tokens"], "not in the vocabulary"),
+        ("translations cut", statistics["at_length_limit"], "they did not end before the longest length"),
     ]
     sections = {
         "By length of the source": f"{image('BLEU by source length', bars)}\n\n{_by_length(statistics)}",
         "Translations": f"Spread evenly over the test set.\n\n{translations(statistics['examples'])}",
-        "The worst": f"{CHOSEN}\n\n{translations(statistics['worst'])}" if statistics["worst"] else "",
-        "The best": f"{CHOSEN}\n\n{translations(statistics['best'])}",
+        "The best and the worst": _best_and_worst(statistics),
         "Attention": _attention(attention),
     }
     return (
         f"# Evaluation\n\n{table(['score', 'value', ''], scores)}\n\n"
-        f"{statistics['test_pairs']:,} test pairs, {statistics['sources_with_unknown_tokens']:,} of them with tokens "
-        f"that the vocabulary does not have; {statistics['at_length_limit']:,} translations were cut at the longest "
-        f"length.\n\nSignature of BLEU: `{statistics['signature']}`\n\n"
+        f"Signature of BLEU: `{statistics['signature']}`\n\n"
         + "\n".join(f"## {title}\n\n{text}\n" for title, text in sections.items() if text)
     )
-
-
-CHOSEN = (
-    "By BLEU of the sentence, then chrF, among the test pairs whose source is at least as long as the median: "
-    "short sentences say little."
-)
 
 
 def _by_length(statistics: Mapping[str, Any]) -> str:
     rows = [(length_range(one), one["pairs"], f"{one['bleu']:.1f}") for one in statistics["by_source_length"]]
     return table(["tokens of the source", "pairs", "BLEU"], rows)
+
+
+def _best_and_worst(statistics: Mapping[str, Any]) -> str:
+    sections = "\n\n".join(
+        f"### {name.capitalize()}\n\n{translations(statistics[name])}" for name in ("best", "worst") if statistics[name]
+    )
+    return (
+        "By BLEU of the sentence, then chrF, among the test pairs whose source is at least as long as the median: "
+        f"short sentences say little.\n\n{sections}"
+    )
 
 
 def _attention(drawings: Sequence[str]) -> str:

@@ -26,15 +26,17 @@ def training_curves(history: Iterable[Mapping[str, float]]) -> str:
 
 
 def bleu_by_length(buckets: Sequence[Mapping[str, Any]], overall: float) -> str:
-    """A bar for each range of source lengths, with its number of pairs; a line at the BLEU of all."""
+    """A bar for each range of source lengths, with its BLEU and number of pairs; a line at the BLEU of all."""
     figure = Figure(figsize=(7, 2.8), layout="constrained")
     axes = figure.subplots()
-    ranges = [length_range(bucket) for bucket in buckets]
-    bars = axes.bar(ranges, [bucket["bleu"] for bucket in buckets], width=0.6, color="#6baed6")
-    axes.bar_label(bars, [f"{bucket['pairs']:,} pairs" for bucket in buckets], padding=2, fontsize=9)
+    ranges = [f"{length_range(bucket)}\n{bucket['pairs']:,} pairs" for bucket in buckets]
+    heights = [bucket["bleu"] for bucket in buckets]
     axes.axhline(overall, color="#444444", linewidth=1, linestyle="--", label=f"all pairs: {overall:.1f}")
-    axes.set(xlabel="tokens of the source", ylabel="BLEU", ylim=(0, 115), xlim=(-0.6, max(len(ranges), 3) - 0.4))
-    axes.legend(loc="lower right")
+    bars = axes.bar(ranges, heights, width=0.6, color="#9ecae1")
+    axes.bar_label(bars, [f"{height:.1f}" for height in heights], label_type="center")
+    axes.set(xlabel="tokens of the source", ylabel="BLEU", ylim=(0, 1.35 * max(*heights, overall, 1.0)))
+    axes.set_xlim(-0.6, max(len(ranges), 3) - 0.4)
+    axes.legend(loc="upper right")
     return _svg(figure)
 
 
