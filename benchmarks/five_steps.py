@@ -33,7 +33,13 @@ SETTINGS: dict[str, dict[str, Any]] = {
     "tokenization": {},
     "vocabulary": {"kind": "word", "min_frequency": 1},
     "model": {"embedding_size": 16, "encoder_hidden_size": 16, "decoder_hidden_size": 16},
-    "training": {"max_steps": 40, "max_epochs": 0, "patience": 1000, "learning_rate": 0.002, "seed": 1},
+    "training": {
+        "max_steps": 40,
+        "max_epochs": 0,
+        "validations_per_epoch": 0.05,
+        "learning_rate": 0.002,
+        "seed": 1,
+    },
     "evaluation": {"beam_size": 2, "bootstrap_samples": 100},
     "runtime": {"threads": 1, "checkpoint_every_seconds": 0.2},
 }

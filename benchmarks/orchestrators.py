@@ -12,7 +12,8 @@ import shutil
 import signal
 import subprocess
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 from cyclopts import run
@@ -80,26 +81,24 @@ def helper_module(project: Project) -> str:
 def deleted_file(project: Project) -> str:
     """A file that cleaning made, and others read, is gone."""
     path = project.result("clean", "train.arrow")
-    content = path.read_bytes()
-    path.unlink()
-    steps = _after(project)
-    back = path.exists() and path.read_bytes() == content
-    path.write_bytes(content)
+    with _put_right(path) as (content, _):
+        path.unlink()
+        steps = _after(project)
+        back = path.exists() and path.read_bytes() == content
     return f"{steps}; the file {'is back' if back else 'stays gone'}"
 
 
 def corrupted_file(project: Project) -> str:
-    """One bit of that file is flipped; its size and time stay."""
+    """One bit of that file is flipped in place; its size and time stay."""
     path = project.result("clean", "train.arrow")
-    before, content = path.stat(), path.read_bytes()
-    with path.open("r+b") as stream:
-        stream.seek(len(content) // 2)
-        stream.write(bytes([content[len(content) // 2] ^ 1]))
-    os.utime(path, ns=(before.st_atime_ns, before.st_mtime_ns))
-    steps = _after(project)
-    whole = path.read_bytes() == content
-    path.write_bytes(content)
-    os.utime(path, ns=(before.st_atime_ns, before.st_mtime_ns))
+    with _put_right(path) as (content, times):
+        middle = len(content) // 2
+        with path.open("r+b") as stream:
+            stream.seek(middle)
+            stream.write(bytes([content[middle] ^ 1]))
+        os.utime(path, ns=times)
+        steps = _after(project)
+        whole = path.read_bytes() == content
     return f"{steps}; the file {'is whole again' if whole else 'stays damaged'}"
 
 
@@ -149,6 +148,18 @@ def nothing_to_do(ours: Ours, dvc: Dvc, snakemake: Snakemake) -> str:
     }
     rows = [(name, f"{seconds:.2f}") for name, seconds in in_turn(commands, 5).items()]
     return markdown_table(("nothing to do", "seconds, median of 5"), rows)
+
+
+@contextmanager
+def _put_right(path: Path) -> Iterator[tuple[bytes, tuple[int, int]]]:
+    """Give a file its content and its times back where the tool did not, so that the next edit starts from order."""
+    content, status = path.read_bytes(), path.stat()
+    times = (status.st_atime_ns, status.st_mtime_ns)
+    yield content, times
+    if not path.exists() or path.read_bytes() != content:
+        with path.open("r+b" if path.exists() else "wb") as stream:
+            stream.write(content)
+        os.utime(path, ns=times)
 
 
 def _after(project: Project) -> str:
