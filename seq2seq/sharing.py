@@ -33,12 +33,12 @@ def assemble(train_folder: Path, destination: Path, card: str, config: Config) -
         aside.rename(destination)  # an earlier run ended between its two renames
     if destination.exists() and not (destination / CONFIG).is_file():
         raise ModelError(f"{destination} is there already and is no model folder: move it away, or change `name`.")
+    partial = destination.with_name(f".{destination.name}.partial")
+    for left in (aside, partial):  # what an earlier run left that ended in between
+        shutil.rmtree(left, ignore_errors=True)
     if _holds(destination, train_folder, texts):
         return False
-    partial = destination.with_name(f".{destination.name}.partial")
-    shutil.rmtree(partial, ignore_errors=True)
     fill(partial, train_folder, texts)
-    shutil.rmtree(aside, ignore_errors=True)
     if destination.exists():
         destination.rename(aside)
     partial.rename(destination)

@@ -107,6 +107,17 @@ def test_a_run_that_died_while_it_copied_leaves_nothing_in_the_way(trained: Path
     assert not left.exists()
 
 
+def test_what_a_run_left_that_died_before_it_had_tidied_up_goes_with_the_next(trained: Path, tmp_path: Path) -> None:
+    shared = tmp_path / "shared"
+    assemble(trained, shared, "# Card\n", CONFIG)
+    for left in (".shared.old", ".shared.partial"):
+        (tmp_path / left).mkdir()
+
+    assert not assemble(trained, shared, "# Card\n", CONFIG)
+
+    assert [path.name for path in tmp_path.glob(".shared.*")] == []
+
+
 def test_a_damaged_model_is_not_shared(trained: Path, tmp_path: Path) -> None:
     (trained / "model.safetensors").write_bytes(b"short")
     with pytest.raises(ModelError, match="is truncated"):
