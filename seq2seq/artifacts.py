@@ -4,6 +4,7 @@
       index/STEP/KEY.json        key -> record, written last: a step without it has not happened
       artifacts/STEP/DIGEST/     what the step made; files under log/ lie beside the content, outside the digest
       checkpoints/KEY/           a training that is not finished
+      downloads/                 files of corpora on web servers, kept while they do not change there
       locks/  models/  runs/
 
 A record holds no absolute path: a workspace can be moved. A file's *part* is its name up to the first dot

@@ -81,7 +81,8 @@ def describe(report: PruneReport, workspace: Workspace, dry_run: bool) -> Iterat
     for thing in report.removed:
         day = time.strftime("%Y-%m-%d", time.localtime(thing.used))
         what = f"{thing.record.digest[:12]}" if thing.record else thing.path.relative_to(workspace.root)
-        yield f"{'would remove' if dry_run else 'removed'}  {thing.kind:<10} {what}  last used {day}"
+        verb = "would remove" if dry_run else "removed"
+        yield f"{verb}  {thing.kind:<10} {what}  {in_units(thing.bytes)}  last used {day}"
     for reason, things in report.kept.items():
         counts = Counter(thing.kind for thing in things)
         if things:

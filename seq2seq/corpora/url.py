@@ -80,6 +80,11 @@ def sources(settings: CorpusSettings) -> list[Source]:
             "corpus.kind = url needs corpus.address, for example https://example.org/{split}.{language}.gz or "
             "https://example.org/corpus.tar.gz."
         )
+    if urlsplit(settings.address).username is not None:
+        raise ConfigError(
+            "corpus.address holds a name and a password, which would stand in records and model cards: fetch the files "
+            "by other means and read them with corpus.kind = files."
+        )
     named = dict(_addresses(settings))
     unknown = settings.sha256.keys() - named.keys()
     if unknown:

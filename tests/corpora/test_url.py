@@ -322,6 +322,15 @@ def test_an_address_that_does_not_say_what_is_what_is_an_error(
         fetching.identity(settings(web, path, **more))
 
 
+def test_an_address_with_a_password_is_refused_since_it_would_be_written_down(web: Web) -> None:
+    corpus = settings(web).model_copy(update={"address": "https://me:secret@example.org/{split}.{language}"})
+
+    with pytest.raises(ConfigError, match="holds a name and a password") as caught:
+        fetching.identity(corpus)
+
+    assert "secret" not in str(caught.value)
+
+
 def test_plan_asks_nobody_and_takes_the_version_that_was_fetched_last(web: Web, tmp_path: Path) -> None:
     workspace, config = Workspace(tmp_path), Config(corpus=settings(web))
     pinned = fetching.pin(config.corpus)

@@ -1,9 +1,11 @@
 """`python -m flows workspace size` and `prune`, on a workspace that a run made."""
 
+import json
 import os
 import shutil
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -12,12 +14,14 @@ from typing import Any
 import pytest
 
 from flows.__main__ import main
+from flows.retrain_translator import retrain_translator
 from flows.train_translator import train_translator
 from seq2seq.artifacts import Workspace
-from seq2seq.champions import Decision, Shelf
 from seq2seq.config import Config
 from seq2seq.pipeline import STEPS
 from seq2seq.planning import plan
+from seq2seq.pruning import PruneReport, prune
+from tasks.locks import FileLocks
 from tasks.presence import present
 
 CHECKOUT = Path(__file__).parents[2]
@@ -78,18 +82,42 @@ def test_pruned_steps_are_not_done_and_the_next_run_makes_them_again(
     assert fresh(workspace, tiny_config()) == list(STEPS)
 
 
-def test_a_champion_keeps_its_chain_fresh(workspace: Workspace, say: Say, tiny_config: Callable[..., Config]) -> None:
-    (model,) = workspace.records("train")
-    Shelf(workspace.models("de", "en")).record(
-        Decision(action="promoted", model=model.digest, name="tiny", by="retrain")
-    )
+def test_a_retraining_that_finds_nothing_new_still_does_nothing_after_pruning(
+    workspace: Workspace, say: Say, tiny_config: Callable[..., Config]
+) -> None:
+    retrain_translator(tiny_config(), str(workspace.root))
 
     code, lines = say("prune", "--keep-days", "0", "--max-gib", "0")
 
     assert code == 0
     assert lines[0].startswith("kept for the champion of de-en: ")
     assert "are more than 0 bytes" in lines[-1]
-    assert fresh(workspace, tiny_config()) == list(STEPS)
+    report = json.loads(Path(retrain_translator(tiny_config(), str(workspace.root))).read_text(encoding="utf-8"))
+    assert [step["name"] for step in report["steps"] if not step["cached"]] == []
+    assert report["decision"]["action"] == "unchanged"
+
+
+def test_a_run_beside_constant_pruning_finishes_and_keeps_what_it_made(
+    workspace: Workspace, tiny_config: Callable[..., Config]
+) -> None:
+    finished = threading.Event()
+    reports: list[PruneReport] = []
+
+    def prune_again_and_again() -> None:
+        while not finished.is_set():
+            reports.append(prune(workspace, 0.001, 0, FileLocks(workspace.locks)))
+
+    pruner = threading.Thread(target=prune_again_and_again)
+    with present(workspace):
+        pruner.start()
+        try:
+            train_translator(tiny_config("training.seed=2"), str(workspace.root))
+        finally:
+            finished.set()
+            pruner.join()
+
+        assert fresh(workspace, tiny_config("training.seed=2")) == list(STEPS)
+    assert sum(len(report.removed) for report in reports) >= len(STEPS)  # those of 40 days ago
 
 
 def test_a_dry_run_says_what_would_go_and_what_a_running_flow_needs(workspace: Workspace, say: Say) -> None:
