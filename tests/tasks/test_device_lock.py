@@ -9,8 +9,10 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
+import torch
 
 from seq2seq.errors import TrainingInterrupted, UserError
 from seq2seq.settings.runtime import RuntimeSettings
@@ -141,6 +143,13 @@ def test_the_device_is_the_one_that_the_settings_choose() -> None:
     assert device_name(RuntimeSettings(device="cpu", threads=1)) == "cpu"
 
 
+def test_a_cuda_device_is_named_by_what_does_not_change_with_its_number(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("seq2seq.device.configure", lambda runtime: torch.device("cuda"))
+    monkeypatch.setattr(torch.cuda, "get_device_properties", lambda device: SimpleNamespace(uuid="6ba7b810-9dad"))
+
+    assert device_name(RuntimeSettings()) == "cuda-6ba7b810-9dad"
+
+
 class Training:
     """`python -m flows train` in a workspace of its own, and when it said that it trains."""
 
@@ -192,27 +201,20 @@ def train(folder: Path, prefect_server: str, tiny_project: Path, tmp_path: Path)
         training.end()
 
 
-def test_trainings_in_two_workspaces_take_turns(train: Callable[..., Training]) -> None:
-    trainings = [train("one"), train("two")]
-
-    assert [training.end() for training in trainings] == [0, 0], [training.lines for training in trainings]
-
-    first, second = sorted((training.trained for training in trainings), key=min)
-    assert len(first) > 2
-    assert max(first) < min(second)
-
-
-def test_a_training_goes_on_when_the_one_before_it_is_killed(train: Callable[..., Training]) -> None:
+def test_a_training_in_another_workspace_waits_and_begins_when_the_one_before_it_is_killed(
+    train: Callable[..., Training],
+) -> None:
     one = train("one", epochs=1_000_000)
     wait_for(lambda: bool(one.trained))
     two = train("two")
     wait_for(lambda: two.said(f"train: cpu is training already (process {one.process.pid}, run one in "))
-    assert not two.trained
 
     one.process.kill()
 
+    assert one.end() == -signal.SIGKILL
     assert two.end() == 0, two.lines
-    assert two.trained
+    assert len(two.trained) > 2
+    assert max(one.trained) < min(two.trained)
 
 
 def wait_for(condition: Callable[[], bool], seconds: float = 300) -> None:
