@@ -24,7 +24,7 @@ def measure(rounds: int = 5) -> None:
     """Print the medians and the ratio."""
     with tempfile.TemporaryDirectory() as folder, prefect_server(Path(folder, "prefect")) as environment:
         settings = [word for setting in SMALL for word in ("--set", setting)]
-        chosen = ["demo", *settings, "--workspace", Path(folder, "workspace")]
+        chosen = ["demo", *settings, "--workspace", f"{folder}/workspace"]
         train = Command([sys.executable, "-m", "flows", "train", *chosen], environment=environment)
         train.run()
         report = json.loads(Path(train.run().splitlines()[-1].removeprefix("report: ")).read_text(encoding="utf-8"))
