@@ -7,6 +7,7 @@ tree, so that it does not depend on the version of Python that computes it.
 import ast
 import re
 from collections.abc import Iterable, Iterator
+from contextlib import suppress
 from functools import cache
 from pathlib import Path
 
@@ -69,9 +70,21 @@ def module_file(name: str, root: Path = SOURCE_ROOT) -> Path | None:
 @cache
 def _digest_and_imports(path: Path, mtime_ns: int) -> tuple[str, tuple[str, ...]]:
     source = path.read_text(encoding="utf-8")
-    tree = ast.parse(source)
+    tree = _parse(source)
     statements = [tree, *_statements(tree)]
     return digest_of(_code_lines(source, statements)), tuple(_first_party_imports(statements))
+
+
+def _parse(source: str) -> ast.Module:
+    """The syntax tree.
+
+    CPython 3.11 counts the depth of nesting for all threads together, and raises SystemError where the garbage
+    collector lets another thread parse in between (python/cpython#106905): then the same is done once more.
+    """
+    for _ in range(100):
+        with suppress(SystemError):
+            return ast.parse(source)
+    return ast.parse(source)
 
 
 def _statements(block: ast.AST) -> Iterator[ast.AST]:
