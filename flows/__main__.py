@@ -22,7 +22,7 @@ app.command(
 )
 app.command("flows.commands.runs:app", name="runs", help="What runs did: list, show, compare.")
 app.command("flows.commands.deploy:deploy", help="Register the deployments of prefect.yaml with Prefect's server.")
-app.command("flows.commands.deploy:worker", help="Do the runs that deployments ask for.")
+app.command("flows.commands.worker:worker", help="Do the runs that deployments ask for.")
 app.command("flows.commands.corpus:app", name="corpus", help="Say what became of a corpus.")
 app.command("flows.commands.automations:app", name="automations", help="What the server does about runs that died.")
 app.command("flows.commands.workspace:app", name="workspace", help="Say what the disk holds, and prune it.")

@@ -1,4 +1,4 @@
-"""`python -m flows deploy` and `worker`: what `prefect.yaml` describes, on a server that is to stay."""
+"""`python -m flows deploy`: what `prefect.yaml` describes, on a server that is to stay."""
 
 import os
 import subprocess
@@ -51,22 +51,6 @@ def deploy(
     return guarded(work, traceback)
 
 
-def worker(
-    *,
-    pool: Annotated[str, Parameter(name="--pool", help="Work pool to take runs from.")] = POOL,
-    traceback: Traceback = False,
-) -> int:
-    """Do the runs that deployments ask for, one process each, until stopped."""
-
-    def work() -> None:
-        with lasting_server() as client:
-            address = address_of(client)
-        command = [sys.executable, "-m", "prefect", "worker", "start", "--pool", pool, "--type", "process"]
-        os.execve(sys.executable, command, {**os.environ, "PREFECT_API_URL": address})
-
-    return guarded(work, traceback)
-
-
 def _prepare_pools(client: "SyncPrefectClient", names: Mapping[str, str], file: Path) -> None:
     """Create our own work pool where it is missing; raises ConfigError for another one that is."""
     from prefect.client.schemas.actions import WorkPoolCreate
@@ -101,16 +85,16 @@ def _find(client: "SyncPrefectClient", name: str) -> "DeploymentResponse | None"
 
 
 def _summary(now: "DeploymentResponse", before: "DeploymentResponse | None") -> Iterator[str]:
-    """What a deployment runs on, and what was otherwise before: changes made in the UI do not get lost in silence."""
-    switches = _switches(now)
-    yield from (f"{name}: {state}" for name, state in switches.items())
+    """What a deployment runs on, and what was otherwise before: a change made in the UI does not go in silence."""
+    switches, was = _switches(now), _switches(before) if before else {}
+    for name, state in switches.items():
+        yield f"{name}: {state}" + (f" (was {was[name]})" if was.get(name, state) != state else "")
     if not switches:
         yield "on demand"
-    if before:
-        was = _switches(before)
-        yield from (f"{name} was {was[name]}" for name in was if was[name] != switches.get(name))
-        if now.parameters != before.parameters:
-            yield "parameters were others"
+    for name in sorted(was.keys() - switches.keys()):
+        yield f"{name}: removed (was {was[name]})"
+    if before and now.parameters != before.parameters:
+        yield "parameters: changed"
 
 
 def _switches(deployment: "DeploymentResponse") -> dict[str, str]:

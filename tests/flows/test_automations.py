@@ -19,7 +19,7 @@ import flows
 from flows.__main__ import main
 from flows.automations import DEAD_RUNS, FLOWS, dead_runs_crash
 from flows.commands.automations import put_in_force
-from tests.flows.test_worker import CHECKOUT, Site
+from tests.flows.prefect_site import CHECKOUT, Site
 
 FAST_HEART = """
 import sys

@@ -8,6 +8,7 @@ import pytest
 import yaml
 from prefect import Flow
 from prefect.flows import load_flow_from_entrypoint
+from prefect.settings import PREFECT_API_URL, temporary_settings
 from prefect.utilities.callables import parameter_schema
 
 from flows.__main__ import main
@@ -16,6 +17,7 @@ from seq2seq.config import load_config, validate_config
 from seq2seq.errors import ConfigError
 
 PREFECT_YAML = Path(__file__).parents[2] / "prefect.yaml"
+NOBODY = "http://127.0.0.1:9/api"
 FLOWS = ("train_translator", "evaluate_translator", "retrain_translator")
 
 
@@ -169,9 +171,23 @@ def test_a_file_without_deployments_is_refused(tmp_path: Path, text: str | None,
 
 
 def test_a_wrong_schedule_ends_the_command_before_a_server_is_asked(
-    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    monkeypatch.setenv("PREFECT_API_URL", "http://127.0.0.1:9/api")  # nothing answers there
+    path = write(tmp_path, schedules=[{"cron": "0 25 * * *"}])
 
-    assert main(["deploy", "--file", str(write(tmp_path, schedules=[{"cron": "0 25 * * *"}]))]) == 2
+    with temporary_settings({PREFECT_API_URL: NOBODY}):
+        assert main(["deploy", "--file", str(path)]) == 2
+
     assert "schedules[0].cron is '0 25 * * *'" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    "command", [["deploy", "--file", str(PREFECT_YAML)], ["worker"], ["corpus", "changed", "demo"]]
+)
+def test_commands_that_need_a_server_say_where_none_answers(
+    command: list[str], capsys: pytest.CaptureFixture[str]
+) -> None:
+    with temporary_settings({PREFECT_API_URL: NOBODY}):
+        assert main(command) == 2
+
+    assert f"No Prefect server answers at {NOBODY}" in capsys.readouterr().err
