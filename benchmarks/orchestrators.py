@@ -23,7 +23,7 @@ from benchmarks.prefect_server import prefect_server
 from benchmarks.timing import in_turn, markdown_table
 
 PATIENCE_SECONDS = 600.0
-LONG = 1500
+LONG = 600
 """Steps of the training that is killed."""
 
 

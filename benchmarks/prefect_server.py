@@ -21,12 +21,15 @@ SILENT = {"DO_NOT_TRACK": "1", "PREFECT_SERVER_ANALYTICS_ENABLED": "false"}
 def prefect_server(home: Path) -> Iterator[dict[str, str]]:
     """Run a server inside a `with` block; gives the environment in which commands use it.
 
-    Its database and its log, `server.log`, lie in `home`. Raises TimeoutError when it does not answer in time.
+    Its database and its log, `server.log`, lie in `home`, and so do the commands' temporary files: among them are the
+    locks on devices, and a measurement waits for nobody else's training. Raises TimeoutError when the server does not
+    answer in time.
     """
-    home.mkdir(parents=True, exist_ok=True)
+    (home / "tmp").mkdir(parents=True, exist_ok=True)
     with socket.create_server(("127.0.0.1", 0)) as free:
         port = free.getsockname()[1]
-    environment = os.environ | SILENT | {"PREFECT_HOME": str(home), "PREFECT_API_URL": f"http://127.0.0.1:{port}/api"}
+    own = {"PREFECT_HOME": home, "TMPDIR": home / "tmp", "PREFECT_API_URL": f"http://127.0.0.1:{port}/api"}
+    environment = os.environ | SILENT | {name: str(value) for name, value in own.items()}
     with (home / "server.log").open("wb") as log:
         server = subprocess.Popen(
             [sys.executable, "-m", "prefect", "server", "start", "--host", "127.0.0.1", "--port", str(port)],
