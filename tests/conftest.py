@@ -17,6 +17,7 @@ hypothesis_settings.register_profile("patient", deadline=None)  # a busy machine
 hypothesis_settings.load_profile("patient")
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 os.environ.setdefault("DO_NOT_TRACK", "1")
+os.environ.setdefault("PREFECT_SERVER_ANALYTICS_ENABLED", "false")
 
 WORDS = {
     "der": "the",
