@@ -171,7 +171,7 @@ def _after(project: Project) -> str:
             project.timed(*cure).run()
             given += 1
             code = project.start().wait(PATIENCE_SECONDS)
-    by_hand = f" after {given} commands by hand" if given else ""
+    by_hand = f" (commands given by hand before: {given})" if given else ""
     return _listed(project) + by_hand + (f" (exit code {code})" if code else "")
 
 
