@@ -78,7 +78,9 @@ def vocabulary_page(statistics: Mapping[str, Any]) -> str:
 def training_page(statistics: Mapping[str, Any], curves: str) -> str:
     """Figures of a training and its curves (an SVG image)."""
     figures = [
-        (name.replace("_", " "), value) for name, value in statistics.items() if isinstance(value, int | float | str)
+        (name.replace("valid_bleu", "validation BLEU").replace("valid_", "validation ").replace("_", " "), value)
+        for name, value in statistics.items()
+        if isinstance(value, int | float | str)
     ]
     return f"# Training\n\n{image('Loss and validation BLEU', curves)}\n\n{table(['figure', 'value'], figures)}\n"
 

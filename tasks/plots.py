@@ -15,7 +15,7 @@ def training_curves(history: Iterable[Mapping[str, float]]) -> str:
     """Training and validation loss (nats per target token) and validation BLEU over steps, as SVG."""
     entries = list(history)
     figure = Figure(figsize=(9, 3.2), layout="constrained")
-    losses, scores = figure.subplots(1, 2)
+    losses, scores = figure.subplots(1, 2, sharex=True)
     _draw(losses, entries, "loss", "training")
     _draw(losses, entries, "valid_nats_per_token", "validation", marker=".")
     losses.set(xlabel="step", ylabel="nats per target token")

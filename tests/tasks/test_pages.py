@@ -190,9 +190,9 @@ def test_the_curves_are_an_svg_image_in_a_data_address() -> None:
         {"step": 2, "valid_bleu": 5.0, "valid_nats_per_token": 2.5},
     ]
     svg = training_curves(history)
-    page = training_page({"steps": 2, "history": history}, svg)
+    page = training_page({"steps": 2, "valid_bleu": 5.0, "history": history}, svg)
 
     assert svg.startswith("<?xml")
     assert "nats per target token" in base64.b64decode(page.split("base64,")[1].split(")")[0]).decode()
-    assert "| steps | 2 |" in page
+    assert "| steps | 2 |\n| validation BLEU | 5 |" in page
     assert image("x", "<svg/>") == "![x](data:image/svg+xml;base64,PHN2Zy8+)"
