@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from flows.temporary_server import TemporaryServer
-from seq2seq.errors import UserError
+from seq2seq.errors import Seq2SeqError, UserError
 
 if TYPE_CHECKING:
     import httpx
@@ -28,11 +28,16 @@ class ServerError(UserError):
     """Prefect's server cannot be used: it is not there, refuses us, or is not one that we can talk to."""
 
 
+class ServerLost(Seq2SeqError):
+    """Prefect's server stopped answering during the run."""
+
+
 @contextmanager
 def connection(otherwise: str = "") -> Iterator[None]:
     """Work with the configured server, checked with one request, or with one of our own that ends with the block.
 
-    The server at the address `otherwise`, if one is given, takes the place of our own. Raises ServerError.
+    The server at the address `otherwise`, if one is given, takes the place of our own. Raises ServerError, and
+    ServerLost when the server goes during the block.
     """
     with ExitStack() as stack:
         own = None if otherwise or may_be_configured() else _start(stack)
@@ -51,7 +56,23 @@ def connection(otherwise: str = "") -> Iterator[None]:
             check_version(_version(f"{settings.api.url} ({_origin()})", SECONDS_TO_ANSWER))
         stack.enter_context(_changed("client", server_version_check_enabled=False))  # checked above
         stack.enter_context(_changed("flows", heartbeat_frequency=None))  # tasks/heartbeat.py does it
+        with _noticing_its_loss():
+            yield
+
+
+@contextmanager
+def _noticing_its_loss() -> Iterator[None]:
+    try:
         yield
+    except Exception as error:
+        import httpx
+
+        if not isinstance(error, httpx.TransportError):
+            raise
+        raise ServerLost(
+            f"Prefect's server stopped answering during the run: {_reason(error)}. What is done stays done: the same "
+            "command goes on from there, once the server answers again or without one."
+        ) from error
 
 
 @contextmanager
@@ -145,9 +166,8 @@ def _version(server: str, seconds: float) -> str:
     except httpx.HTTPStatusError as error:
         raise ServerError(_refusal(server, error.response)) from error
     except (httpx.HTTPError, httpx.InvalidURL) as error:
-        reason = str(error).rstrip(".") or type(error).__name__
         raise ServerError(
-            f"No Prefect server answers at {server}: {reason}. Start it (make ui), correct the "
+            f"No Prefect server answers at {server}: {_reason(error)}. Start it (make ui), correct the "
             "address (PREFECT_API_URL), or unset it: a training without one starts a temporary server of its own."
         ) from error
     except ValueError as error:
@@ -155,6 +175,10 @@ def _version(server: str, seconds: float) -> str:
     if not isinstance(version, str):
         raise ServerError(_no_api(server))
     return version
+
+
+def _reason(error: Exception) -> str:
+    return str(error).rstrip(".") or type(error).__name__
 
 
 def _refusal(server: str, response: httpx.Response) -> str:

@@ -27,7 +27,7 @@ from packaging.requirements import Requirement
 
 from flows import console
 from flows.__main__ import main
-from flows.connection import OLDEST_SERVER, ServerError, check_version
+from flows.connection import OLDEST_SERVER, ServerError, ServerLost, check_version, connection
 
 CHECKOUT = Path(__file__).parents[2]
 PATIENCE = 180.0
@@ -106,6 +106,21 @@ def test_a_server_a_little_older_than_ours_is_used_and_said_so(
     assert f"version {OLDEST_SERVER}, older than Prefect here, 3.99.0" in capsys.readouterr().err
     with pytest.raises(ServerError):
         check_version("3.8.7")
+
+
+def test_a_server_that_goes_during_a_run_is_one_clear_error() -> None:
+    from prefect.client.orchestration import get_client
+    from prefect.settings import PREFECT_API_URL, PREFECT_CLIENT_MAX_RETRIES, temporary_settings
+
+    with answering(200, json.dumps(prefect.__version__)) as url:
+        there, gone = {PREFECT_API_URL: url, PREFECT_CLIENT_MAX_RETRIES: 0}, f"http://127.0.0.1:{free_port()}/api"
+        with (
+            pytest.raises(ServerLost, match="stopped answering"),
+            temporary_settings(there),
+            connection(),
+            temporary_settings({PREFECT_API_URL: gone}),
+        ):
+            get_client(sync_client=True).api_version()
 
 
 def test_the_oldest_server_is_the_oldest_prefect_that_the_project_admits() -> None:
