@@ -21,6 +21,8 @@ if TYPE_CHECKING:
 
 ARTIFACT_SECONDS = 10.0
 """An update of the artifact takes 35 to 75 ms: at most one in this time."""
+SERVER_AWAY_SECONDS = 600.0
+"""Pause after an update that failed: Prefect tries it for minutes, in which the training stands still."""
 
 
 class Bar:
@@ -74,7 +76,7 @@ class TrainingDisplay(Bar):
 
     def __exit__(self, *error: object) -> None:
         super().__exit__(*error)
-        if error[0] is None:
+        if error[0] is None and time.monotonic() >= self._shown:
             self._publish(100.0, "done")
 
     def __call__(self, event: TrainingProgress) -> None:
@@ -87,11 +89,12 @@ class TrainingDisplay(Bar):
             self._publish(min(share, 100.0), f"step {position(event)}  {text}")
 
     def _publish(self, percent: float, description: str) -> None:
-        self._shown = time.monotonic()
         if self._artifact is None:
             return
+        self._shown = time.monotonic() + SERVER_AWAY_SECONDS
         with said_only("progress"):
             update_progress_artifact(self._artifact, progress=percent, description=description)
+            self._shown = time.monotonic()
 
 
 def position(event: TrainingProgress) -> str:

@@ -24,7 +24,9 @@ P = ParamSpec("P")
 R = TypeVar("R")
 
 POLL_SECONDS = 10.0
-"""How often a run started by hand asks whether it was cancelled in the UI: a request takes some 20 ms."""
+"""How often a run asks whether it was cancelled in the UI: a request takes some 20 ms."""
+SERVER_AWAY_SECONDS = 600.0
+"""Pause after a question without an answer: Prefect repeats it for minutes, in which the step stands still."""
 
 
 class StoppedBySignal(TrainingInterrupted):
@@ -48,8 +50,9 @@ class StopRequest:
 
     def _cancelled_in_ui(self) -> bool:
         if not self._cancelled and time.monotonic() - self._asked >= POLL_SECONDS:
-            self._cancelled = _is_cancelling()
-            self._asked = time.monotonic()
+            answer = _is_cancelling()
+            self._cancelled = bool(answer)
+            self._asked = time.monotonic() + (SERVER_AWAY_SECONDS if answer is None else 0)
         return self._cancelled
 
 
@@ -105,7 +108,8 @@ def cancelled_when_stopped(flow: Callable[P, R]) -> Callable[P, R]:
     return call
 
 
-def _is_cancelling() -> bool:
+def _is_cancelling() -> bool | None:
+    """What the server says of this run; None when it does not answer."""
     context = FlowRunContext.get()
     if context is None or context.flow_run is None:
         return False
@@ -113,7 +117,7 @@ def _is_cancelling() -> bool:
         state = get_client(sync_client=True).read_flow_run(context.flow_run.id).state
     except Exception as error:  # a training outlives a server that does not answer
         get_logger(__name__).debug("could not ask whether the run was cancelled: %s", error)
-        return False
+        return None
     return state is not None and (state.is_cancelling() or state.is_cancelled())
 
 

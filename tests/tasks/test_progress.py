@@ -3,6 +3,7 @@
 import io
 import math
 from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 
@@ -63,6 +64,22 @@ def test_what_is_not_known_yet_is_left_out() -> None:
 @pytest.mark.parametrize(("seconds", "told"), [(0.4, "0:00"), (61, "1:01"), (3723, "1:02:03")])
 def test_time_is_told_as_on_a_clock(seconds: float, told: str) -> None:
     assert clock(seconds) == told
+
+
+def test_an_update_that_failed_is_not_tried_again_soon(said: list[str], monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(*_: object, **__: object) -> None:
+        said.append("tried")
+        raise ConnectionError
+
+    monkeypatch.setattr(progress, "update_progress_artifact", refuse)
+    monkeypatch.setattr(progress, "said_only", lambda what: suppress(ConnectionError))
+    monkeypatch.setattr(progress, "ARTIFACT_SECONDS", 0.0)
+
+    with TrainingDisplay() as display:
+        for _ in range(3):
+            display(EVENT)
+
+    assert said.count("tried") == 1
 
 
 def test_without_a_terminal_lines_are_said_and_the_artifact_is_updated_rarely(said: list[str]) -> None:

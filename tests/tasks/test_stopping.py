@@ -79,3 +79,13 @@ def test_the_server_is_not_asked_at_every_step(monkeypatch: pytest.MonkeyPatch) 
 
     with stop_on_signals() as stop:
         assert not any(stop() for _ in range(1000))
+
+
+def test_a_server_that_does_not_answer_is_left_alone_for_a_while(monkeypatch: pytest.MonkeyPatch) -> None:
+    asked: list[None] = []
+    monkeypatch.setattr(stopping, "_is_cancelling", lambda: asked.append(None))
+    monkeypatch.setattr(stopping, "POLL_SECONDS", 0.0)
+
+    with stop_on_signals() as stop:
+        assert not any(stop() for _ in range(1000))
+    assert len(asked) == 1
