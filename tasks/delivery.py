@@ -34,5 +34,6 @@ def report(run: PipelineRun, model: Record, scores: Record, model_dir: Path, **m
     context = FlowRunContext.get()
     flow = context.flow.name if context and context.flow else ""
     content = build_report(run.config, flow, started, run.outcomes, model, scores, model_dir, seconds)
+    content |= more
     show_summary(run, content)
-    return write_report(content | more, run.config, run.workspace.root / "runs", started)
+    return write_report(content, run.config, run.workspace.root / "runs", started)

@@ -21,5 +21,5 @@ def evaluate(work: Work, evaluation: EvaluationSettings, model: Record, cleaned:
     """Translate the test set and score it against the raw references."""
     with stop_on_signals() as stop, EvaluationDisplay() as display:
         record = work(should_stop=stop, notify=display)
-    show_evaluation(record, work.run.workspace.open(record))
+    show_evaluation(record, model, work.run.workspace.open(record))
     return record

@@ -12,8 +12,6 @@ REASONS = {
     "copy": "the target repeats the source",
     "leak": "the training pair is in the validation or test split",
 }
-LINKED = ("corpus", "cleaning", "vocabulary", "training", "evaluation")
-"""Pages that a summary links."""
 
 
 def corpus_page(statistics: Mapping[str, Any]) -> str:
@@ -85,8 +83,11 @@ def training_page(statistics: Mapping[str, Any], curves: str) -> str:
     return f"# Training\n\n{image('Loss and validation BLEU', curves)}\n\n{table(['figure', 'value'], figures)}\n"
 
 
-def evaluation_page(statistics: Mapping[str, Any], bars: str, attention: Sequence[str]) -> str:
-    """Scores with signature and interval, BLEU by length, translations, and where the model looked (SVG images)."""
+def evaluation_page(statistics: Mapping[str, Any], model: str, bars: str, attention: Sequence[str]) -> str:
+    """Scores with signature and interval, BLEU by length, translations, and where the model looked.
+
+    `model` is its digest; `bars` and `attention` are SVG images.
+    """
     low, high = statistics["bleu_interval"]
     scores = [
         ("BLEU", f"{statistics['bleu']:.2f}", f"95 % interval {low:.2f} to {high:.2f}"),
@@ -104,7 +105,7 @@ def evaluation_page(statistics: Mapping[str, Any], bars: str, attention: Sequenc
         "Attention": _attention(attention),
     }
     return (
-        f"# Evaluation\n\n{table(['score', 'value', ''], scores)}\n\n"
+        f"# Evaluation of model {model[:12]}\n\n{table(['score', 'value', ''], scores)}\n\n"
         f"Signature of BLEU: `{statistics['signature']}`\n\n"
         + "\n".join(f"## {title}\n\n{text}\n" for title, text in sections.items() if text)
     )
@@ -159,16 +160,21 @@ def comparison_page(statistics: Mapping[str, Any], decision: Mapping[str, Any], 
 
 
 def summary_page(name: str, report: Mapping[str, Any], told: Mapping[str, str], links: Mapping[str, str]) -> str:
-    """What a run came to: scores, steps, where the model is, and links to the artifacts of those `links`."""
+    """What a run came to: scores, steps, where the model is, and links to artifacts.
+
+    `told` says by a step's key what it came to; `links` has the artifacts' keys by the words that link to them.
+    """
     scores = report["scores"]
     low, high = scores["bleu_interval"]
     steps = [
-        (step["name"], "cached" if step["cached"] else "done", f"{step['seconds']:.1f}", told.get(step["name"], ""))
+        (step["name"], "cached" if step["cached"] else "done", f"{step['seconds']:.1f}", told.get(step["key"], ""))
         for step in report["steps"]
     ]
     linked = ", ".join(f"[{page}](/artifacts/key/{key})" for page, key in links.items())
+    decision = report.get("decision")
+    decided = f"**{decision['action'].capitalize()}**: {cell(decision['why'])}\n\n" if decision else ""
     return (
-        f"# {cell(name)}: BLEU {scores['bleu']:.1f}\n\n"
+        f"# {cell(name)}: BLEU {scores['bleu']:.1f}\n\n{decided}"
         f"95 % interval {low:.1f} to {high:.1f}, chrF {scores['chrf']:.1f}, on {scores['test_pairs']:,} test pairs\n\n"
         f"{table(['step', '', 'seconds', 'what it came to'], steps)}\n\n"
         f"Model folder: `{report['model_dir']}`\n\nPages: {linked}\n"

@@ -21,6 +21,8 @@ from tasks.step import PipelineRun, current_run
 
 TAG = "seq2seq-flows"
 """Every run of these flows has it."""
+PAGES = ("corpus", "cleaning", "vocabulary", "training", "evaluation")
+"""Those of any model; a comparison comes with retraining only."""
 
 
 def artifact_key(page: str) -> str:
@@ -57,7 +59,7 @@ def show_training(record: Record, artifact: Artifact) -> None:
         show_page("training", pages.training_page(record.statistics, curves), told(record))
 
 
-def show_evaluation(record: Record, artifact: Artifact) -> None:
+def show_evaluation(record: Record, model: Record, artifact: Artifact) -> None:
     """Publish scores, translations and attention maps."""
     with said_only("evaluation"):
         from tasks.plots import bleu_by_length  # as above
@@ -65,7 +67,7 @@ def show_evaluation(record: Record, artifact: Artifact) -> None:
         statistics = record.statistics
         bars = bleu_by_length(statistics["by_source_length"], statistics["bleu"])
         maps = [heat_map(**drawn) for drawn in _read(artifact, "log/attention.json")]
-        show_page("evaluation", pages.evaluation_page(statistics, bars, maps), told(record))
+        show_page("evaluation", pages.evaluation_page(statistics, model.digest, bars, maps), told(record))
 
 
 def show_comparison(statistics: Mapping[str, Any], decision: Mapping[str, Any]) -> None:
@@ -82,9 +84,11 @@ def show_comparison(statistics: Mapping[str, Any], decision: Mapping[str, Any]) 
 
 def show_summary(run: PipelineRun, report: Mapping[str, Any]) -> None:
     """Publish what the run came to. It takes one request, so that a run of cached steps shows a page, too."""
-    came_to = {name: told(record) for name, record in run.records.items()}
-    links = {page: artifact_key(page) for page in pages.LINKED}
-    show_page("summary", pages.summary_page(run.config.name, report, came_to, links), came_to["evaluate"])
+    came_to = {record.key: told(record) for record in run.records.values()}
+    compared = report.get("decision", {}).get("comparison")
+    links = {page: artifact_key(page) for page in (*PAGES, *(["comparison"] if compared else []))}
+    text = pages.summary_page(run.config.name, report, came_to, links)
+    show_page("summary", text, told(run.records["evaluate"]))
 
 
 def _read(artifact: Artifact, name: str) -> Any:

@@ -119,8 +119,9 @@ def test_the_vocabulary_shows_coverage_and_what_is_not_covered() -> None:
 
 
 def test_evaluation_shows_scores_with_signature_and_interval_and_translations() -> None:
-    page = evaluation_page(EVALUATION, "<svg/>", ["<svg/>", "<svg/>"])
+    page = evaluation_page(EVALUATION, "c" * 32, "<svg/>", ["<svg/>", "<svg/>"])
 
+    assert page.startswith("# Evaluation of model cccccccccccc\n")
     assert "Signature of BLEU: `nrefs:1|case:mixed`" in page
     assert "| sources with unknown tokens | 3 | not in the vocabulary |" in page
     assert "| BLEU | 31.23 | 95 % interval 29.00 to 33.00 |" in page
@@ -133,7 +134,7 @@ def test_evaluation_shows_scores_with_signature_and_interval_and_translations() 
 
 
 def test_a_model_without_attention_has_no_section_on_it() -> None:
-    assert "Attention" not in evaluation_page(EVALUATION, "<svg/>", [])
+    assert "Attention" not in evaluation_page(EVALUATION, "c" * 32, "<svg/>", [])
 
 
 def test_a_comparison_says_first_what_was_decided_and_why() -> None:
@@ -148,14 +149,20 @@ def test_a_comparison_says_first_what_was_decided_and_why() -> None:
 def test_a_summary_tells_steps_and_links_the_pages_of_the_model() -> None:
     report = {
         "scores": EVALUATION,
-        "steps": [{"name": "fetch", "cached": True, "seconds": 0.04}],
+        "steps": [{"name": "fetch", "key": "1a", "cached": True, "seconds": 0.04}],
         "model_dir": "/models/de-en/demo",
     }
-    page = summary_page("demo", report, {"fetch": "10 train pairs"}, {"corpus": "demo-corpus"})
+    page = summary_page("demo", report, {"1a": "10 train pairs"}, {"corpus": "demo-corpus"})
 
     assert page.startswith("# demo: BLEU 31.2\n")
     assert "| fetch | cached | 0.0 | 10 train pairs |" in page
     assert "[corpus](/artifacts/key/demo-corpus)" in page
+
+
+def test_the_summary_of_a_retraining_says_what_was_decided() -> None:
+    report = {"scores": EVALUATION, "steps": [], "model_dir": "", "decision": DECISION}
+
+    assert "**Refused**: no better" in summary_page("demo", report, {}, {})
 
 
 def test_a_heat_map_has_a_field_for_each_weight_that_can_be_seen_and_text_that_is_text() -> None:
