@@ -2,9 +2,9 @@
 
     python -m benchmarks.screenshots [--out docs/screenshots] [--epochs 8] [--folder FOLDER]
 
-Starts a Prefect server on a free port, trains a first champion for a quarter of the epochs and then the demo, retrains
-(which compares the two), deploys, and photographs the pages. Needs `chromium` on PATH. With a FOLDER for the server's
-data and the workspace, a second call takes new pictures of the runs that are there.
+Starts a Prefect server on a free port, trains a first champion on three quarters of the corpus and then the demo on
+all of it, retrains (which compares the two), deploys, and photographs the pages. Needs `chromium` on PATH. With a
+FOLDER for the server's data and the workspace, a second call takes new pictures of the runs that are there.
 """
 
 import base64
@@ -113,11 +113,11 @@ def main(out: Path = CHECKOUT / "docs" / "screenshots", epochs: int = 8, folder:
 
 
 def _make_runs(environment: Mapping[str, str], workspace: Path, epochs: int) -> None:
-    arguments = ("--workspace", workspace, "--set", "runtime.threads=2", "--set")
+    demo = ("demo", "--workspace", workspace, "--set", f"training.max_epochs={epochs}")
     for words in (
-        ("retrain", "demo", *arguments, f"training.max_epochs={max(epochs // 4, 1)}"),
-        ("train", "demo", *arguments, f"training.max_epochs={epochs}"),
-        ("retrain", "demo", *arguments, f"training.max_epochs={epochs}"),
+        ("retrain", *demo, "--set", "corpus.train_pairs=9000"),
+        ("train", *demo),
+        ("retrain", *demo),
         ("deploy",),
     ):
         print(*words, file=sys.stderr)
@@ -128,7 +128,8 @@ def _pictures(api: str) -> dict[str, tuple[str, int, str, str]]:
     """Name of each picture: place in the UI, height in pixels, text to wait for, heading to begin at."""
     runs = {one["name"]: one["id"] for one in _found(api, "flow_runs")}
     pages = {one["key"]: one["latest_id"] for one in _found(api, "artifacts/latest")}
-    deployments = {one["name"]: one["id"] for one in _found(api, "deployments")}
+    deployments = {one["entrypoint"]: one["id"] for one in _found(api, "deployments")}
+    on_demand = deployments["flows.train_translator.train_translator"]
     artifact = "/artifacts/artifact/{}".format
     return {
         "run": (f"/runs/flow-run/{runs['train demo']}", 1100, "Beginning flow run", ""),
@@ -136,7 +137,7 @@ def _pictures(api: str) -> dict[str, tuple[str, int, str, str]]:
         "evaluation": (artifact(pages["demo-evaluation"]), 1500, "Signature", ""),
         "attention": (artifact(pages["demo-evaluation"]), 900, "Signature", "Attention"),
         "comparison": (artifact(pages["demo-comparison"]), 1000, "p-value", ""),
-        "deployment": (f"/deployments/deployment/{deployments['on-demand']}/run", 1400, "Workspace", ""),
+        "deployment": (f"/deployments/deployment/{on_demand}/run", 1400, "Parameters", ""),
     }
 
 

@@ -140,8 +140,8 @@ def comparison_page(statistics: Mapping[str, Any], decision: Mapping[str, Any], 
     """Two models on the same test pairs, and what was decided (the plot is an SVG image)."""
     low, high = statistics["difference_interval"]
     bleu = [
-        ("champion (in use before)", decision["against"][:12], f"{statistics['champion']['bleu']:.2f}"),
-        ("challenger (just trained)", decision["model"][:12], f"{statistics['challenger']['bleu']:.2f}"),
+        ("champion, in use before", decision["against"][:12], f"{statistics['champion']['bleu']:.2f}"),
+        ("challenger", decision["model"][:12], f"{statistics['challenger']['bleu']:.2f}"),
     ]
     figures = [
         ("difference", f"{statistics['difference']:+.2f}", f"95 % interval {low:+.2f} to {high:+.2f}"),
@@ -154,7 +154,7 @@ def comparison_page(statistics: Mapping[str, Any], decision: Mapping[str, Any], 
     return (
         f"# {verdict.get(decision['action'], decision['action'])}\n\n{cell(decision['why'])}.\n\n"
         f"{table(['model', 'digest', 'BLEU'], bleu)}\n\n{image('Difference', plot)}\n\n"
-        f"{table(['', '', ''], figures)}\n\n"
+        f"{table(['comparison', 'value', ''], figures)}\n\n"
         f"{statistics['test_pairs']:,} test pairs, signature `{statistics['signature']}`\n"
     )
 

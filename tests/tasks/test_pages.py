@@ -141,7 +141,7 @@ def test_a_comparison_says_first_what_was_decided_and_why() -> None:
     page = comparison_page(COMPARISON, DECISION, "<svg/>")
 
     assert page.startswith("# The champion stays\n\nno better.\n")
-    assert "| challenger (just trained) | aaaaaaaaaaaa | 31.25 |" in page
+    assert "| challenger | aaaaaaaaaaaa | 31.25 |" in page
     assert "| difference | +1.25 | 95 % interval -0.25 to +2.50 |" in page
     assert "| sentences translated worse | 200 |" in page
 
