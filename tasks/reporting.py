@@ -33,7 +33,8 @@ def headline(record: Record, cached: bool, seconds: float, why: str = "") -> str
 
 def told(record: Record) -> str:
     """What a step came to, in a few words."""
-    return _TOLD.get(record.step, lambda statistics: "")(record.statistics)
+    teller = _TOLD.get(record.step)
+    return teller(record.statistics) if teller else ""
 
 
 def _tell_fetch(statistics: Mapping[str, Any]) -> str:
