@@ -122,7 +122,7 @@ def test_evaluation_shows_scores_with_signature_and_interval_and_translations() 
     page = evaluation_page(EVALUATION, "c" * 32, "<svg/>", ["<svg/>", "<svg/>"])
 
     assert page.startswith("# Evaluation of model cccccccccccc\n")
-    assert "Signature of BLEU: `nrefs:1|case:mixed`" in page
+    assert "Signature of BLEU:\n\n```\nnrefs:1|case:mixed\n```" in page
     assert "| sources with unknown tokens | 3 | not in the vocabulary |" in page
     assert "| BLEU | 31.23 | 95 % interval 29.00 to 33.00 |" in page
     assert "| 1 to 10 | 900 | 32.0 |\n| 61 or more | 100 | 12.0 |" in page
