@@ -2,8 +2,6 @@
 
 from pathlib import Path
 
-from prefect import flow
-
 from seq2seq.adoption import ModelSource
 from seq2seq.artifacts import Workspace
 from seq2seq.champions import resolve
@@ -11,13 +9,12 @@ from seq2seq.config import Config
 from tasks.corpus import clean, fetch
 from tasks.delivery import report
 from tasks.evaluation import adopt, evaluate
+from tasks.flow import translation_flow
 from tasks.step import pipeline_run
-from tasks.stopping import cancelled_when_stopped
 from tasks.ui import tag_run
 
 
-@flow(name="evaluate-translator", flow_run_name="evaluate {config.name}")
-@cancelled_when_stopped
+@translation_flow("evaluate-translator", "evaluate {config.name}")
 def evaluate_translator(model_dir: str, config: Config, workspace: str = "workspace") -> str:
     """Score a model folder on a test set.
 

@@ -3,24 +3,22 @@
 from pathlib import Path
 from typing import Annotated
 
-from prefect import flow
 from pydantic import Field
 
 from seq2seq.artifacts import Workspace
 from seq2seq.config import Config
 from tasks.corpus import clean, fetch
 from tasks.delivery import report
+from tasks.flow import translation_flow
 from tasks.promotion import decide, train_challenger
 from tasks.step import pipeline_run
-from tasks.stopping import cancelled_when_stopped
 from tasks.tidying import tidy
 from tasks.tokenization import tokenize
 from tasks.ui import tag_run
 from tasks.vocabulary import build_vocabulary, encode
 
 
-@flow(name="retrain-translator", flow_run_name="retrain {config.name}")
-@cancelled_when_stopped
+@translation_flow("retrain-translator", "retrain {config.name}")
 def retrain_translator(
     config: Config, workspace: str = "workspace", keep_days: Annotated[int, Field(ge=0)] = 30
 ) -> str:

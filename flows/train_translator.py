@@ -2,8 +2,6 @@
 
 from pathlib import Path
 
-from prefect import flow
-
 from seq2seq.adoption import ModelSource
 from seq2seq.artifacts import Workspace
 from seq2seq.champions import resolve
@@ -11,16 +9,15 @@ from seq2seq.config import Config
 from tasks.corpus import clean, fetch
 from tasks.delivery import deliver
 from tasks.evaluation import adopt, evaluate
+from tasks.flow import translation_flow
 from tasks.step import pipeline_run
-from tasks.stopping import cancelled_when_stopped
 from tasks.tokenization import tokenize
 from tasks.training import train
 from tasks.ui import tag_run
 from tasks.vocabulary import build_vocabulary, encode
 
 
-@flow(name="train-translator", flow_run_name="train {config.name}")
-@cancelled_when_stopped
+@translation_flow("train-translator", "train {config.name}")
 def train_translator(config: Config, workspace: str = "workspace", continue_from: str = "") -> str:
     """Train a translation model on a parallel corpus and score it.
 
