@@ -35,7 +35,7 @@ def bleu_by_length(buckets: Sequence[Mapping[str, Any]], overall: float) -> str:
     bars = axes.bar(ranges, heights, width=0.6, color="#9ecae1")
     axes.bar_label(bars, [f"{height:.1f}" for height in heights], label_type="center")
     axes.set(xlabel="tokens of the source", ylabel="BLEU", ylim=(0, 1.35 * max(*heights, overall, 1.0)))
-    axes.set_xlim(-0.6, max(len(ranges), 3) - 0.4)
+    axes.set(xlim=(-0.6, max(len(ranges), 3) - 0.4), yticks=[tick for tick in axes.get_yticks() if tick <= 100])
     axes.legend(loc="upper right")
     return _svg(figure)
 
