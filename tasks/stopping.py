@@ -1,9 +1,11 @@
-"""An orderly end: the first SIGINT or SIGTERM, or Cancel in Prefect's UI, lets a step save what it has.
+"""An orderly end: the first SIGINT or SIGTERM, Cancel in Prefect's UI, or the death of the worker lets a step save what
+it has.
 
 A run that was stopped so ends as Cancelled in Prefect, not as Failed.
 """
 
 import functools
+import os
 import signal
 import threading
 import time
@@ -38,15 +40,17 @@ class StoppedBySignal(TrainingInterrupted):
 
 
 class StopRequest:
-    """Says whether someone asked for the end: by the signal named here, or in Prefect's UI."""
+    """Says whether the end has come: by the signal named here, in Prefect's UI, or because the worker was killed."""
 
     def __init__(self) -> None:
         self.signal_number: int | None = None
         self._cancelled = False
         self._asked = time.monotonic()
+        self._worker = os.getppid() if _runs_under_a_worker() else None
 
     def __call__(self) -> bool:
-        return self.signal_number is not None or self._cancelled_in_ui()
+        orphaned = self._worker is not None and os.getppid() != self._worker
+        return self.signal_number is not None or orphaned or self._cancelled_in_ui()
 
     def _cancelled_in_ui(self) -> bool:
         if not self._cancelled and time.monotonic() - self._asked >= POLL_SECONDS:

@@ -4,6 +4,7 @@ Prefect's own kills its runs when it is stopped, and leaves them Running. Here t
 saves its checkpoint, and its run ends.
 """
 
+import ctypes
 import os
 import signal
 import subprocess
@@ -22,6 +23,8 @@ from flows.connection import address_of, lasting_server
 from flows.guard import guarded
 from seq2seq.errors import Seq2SeqError
 
+PR_SET_PDEATHSIG = 1
+"""Of prctl(2)."""
 SECONDS_TO_SAVE = 30.0
 """How long a run may take to end: as long as Prefect's worker waits for one that is cancelled in the UI."""
 
@@ -47,7 +50,12 @@ def _serve(command: Sequence[str], environment: Mapping[str, str]) -> None:
 
     Raises Seq2SeqError when it fails.
     """
-    process = subprocess.Popen(command, env=environment, process_group=0)  # Ctrl-C is ours to hand on
+    process = subprocess.Popen(
+        command,
+        env=environment,
+        process_group=0,  # Ctrl-C is ours to hand on
+        preexec_fn=_die_with_parent,
+    )
     before = signal.signal(signal.SIGTERM, _interrupt)
     try:
         if process.wait():
@@ -58,6 +66,15 @@ def _serve(command: Sequence[str], environment: Mapping[str, str]) -> None:
         process.send_signal(signal.SIGINT)
         process.wait()
         signal.signal(signal.SIGTERM, before)
+
+
+def _die_with_parent() -> None:
+    """Let the kernel kill this process when its parent is killed: its runs then save what they have, and end.
+
+    Linux only: elsewhere Prefect's worker outlives a `kill -9` of ours.
+    """
+    if sys.platform == "linux":
+        ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
 
 
 def _interrupt(number: int, frame: FrameType | None) -> None:

@@ -118,6 +118,21 @@ def test_a_worker_that_is_stopped_lets_its_runs_save_their_checkpoints(
     assert not site.doing(run)
 
 
+def test_a_training_whose_worker_was_killed_saves_its_checkpoint_and_ends(
+    site: Site, tiny_config: Callable[..., Config]
+) -> None:
+    before = checkpoints(site)
+    site.start("worker", "flows", "worker")
+    run = site.request_run("train-translator/on-demand", config=endless(tiny_config, seed=4))
+    wait_for_training(site, run)
+
+    site.started[-1].kill()
+
+    site.wait(lambda: not site.doing(run), "its process ends")
+    assert checkpoints(site) == before + 1
+    assert state_of(site, run) in ("CRASHED", "CANCELLED")  # as Prefect or the run itself is first to notice
+
+
 def test_one_line_switches_the_nightly_retraining_on(site: Site) -> None:
     text = (CHECKOUT / "prefect.yaml").read_text(encoding="utf-8")
     assert text.count("active: false") == 1
