@@ -54,7 +54,7 @@ def _serve(command: Sequence[str], environment: Mapping[str, str]) -> None:
         command,
         env=environment,
         process_group=0,  # Ctrl-C is ours to hand on
-        preexec_fn=_die_with_parent,
+        preexec_fn=_prepare,
     )
     before = signal.signal(signal.SIGTERM, _interrupt)
     try:
@@ -68,11 +68,13 @@ def _serve(command: Sequence[str], environment: Mapping[str, str]) -> None:
         signal.signal(signal.SIGTERM, before)
 
 
-def _die_with_parent() -> None:
-    """Let the kernel kill this process when its parent is killed: its runs then save what they have, and end.
+def _prepare() -> None:
+    """In the worker's process: hear SIGINT, which a script's background commands ignore, and die with the parent.
 
-    Linux only: elsewhere Prefect's worker outlives a `kill -9` of ours.
+    When ours is killed, the kernel kills Prefect's worker, and its runs save what they have and end. Linux only:
+    elsewhere it outlives a `kill -9` of ours.
     """
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
     if sys.platform == "linux":
         ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
 

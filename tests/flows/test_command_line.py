@@ -3,6 +3,7 @@
 import json
 import os
 import re
+import shutil
 import signal
 import subprocess
 import sys
@@ -175,9 +176,9 @@ def test_what_the_user_can_mend_is_one_message_without_a_traceback_and_exit_code
 
 
 def test_a_delivered_folder_is_scored_with_the_configuration_that_it_holds(
-    start: Start, first: tuple[Path, dict[str, object]], tiny_project: Path
+    start: Start, first: tuple[Path, dict[str, object]], tiny_project: Path, tmp_path: Path
 ) -> None:
-    workspace, report = first
+    workspace, report = shutil.copytree(first[0], tmp_path / "workspace"), first[1]
     place = f"corpus.directory={tiny_project / 'corpus'}"  # a folder that is given away names no places
 
     code, output, errors = finish(

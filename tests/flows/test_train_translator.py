@@ -58,8 +58,8 @@ def test_a_first_run_executes_the_seven_steps_in_order(first: First) -> None:
     assert [step["name"] for step in first[1]["steps"]] == STEPS
 
 
-def test_a_second_run_executes_nothing_and_comes_to_the_same(first: First, tiny_config: Read) -> None:
-    again = run(tiny_config(), first[0])
+def test_a_second_run_executes_nothing_and_comes_to_the_same(workspace: Path, first: First, tiny_config: Read) -> None:
+    again = run(tiny_config(), workspace)
 
     assert executed(again) == []
     assert again["scores"] == first[1]["scores"]

@@ -134,8 +134,8 @@ def test_nearly_full_forcing_step_by_step_equals_the_whole_target_in_one_call(tr
     [
         ({"max_steps": 4, "max_epochs": 0}, "max_steps"),
         ({"max_epochs": 2}, "max_epochs"),
-        ({"max_epochs": 0, "max_minutes": 0.02}, "max_minutes"),
-        ({"max_epochs": 0, "max_minutes": 1e-6}, "clock"),
+        ({"max_epochs": 0, "patience": 10**6, "max_minutes": 0.02}, "max_minutes"),
+        ({"max_epochs": 0, "patience": 10**6, "max_minutes": 1e-6}, "clock"),
         ({"max_epochs": 0, "patience": 1, "learning_rate": 1e-9, "validations_per_epoch": 1}, "patience"),
     ],
 )
