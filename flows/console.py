@@ -48,7 +48,7 @@ def _replace_console_handlers() -> None:
 
     root = logging.getLogger()
     for handler in list(root.handlers):
-        if isinstance(handler, PrefectConsoleHandler):
+        if isinstance(handler, PrefectConsoleHandler | _Lines):
             root.removeHandler(handler)
     root.addHandler(_Lines())
 
