@@ -49,7 +49,8 @@ def connection(otherwise: str = "") -> Iterator[None]:
             check_version(_version(f"{otherwise} (where make ui starts one)", SECONDS_TO_ANSWER))
         elif settings.api.url is None:
             own = own or _start(stack)
-            stack.enter_context(_changed("api", url=own.url))
+            auth_string = settings.server.api.auth_string or settings.api.auth_string  # the server inherits its own
+            stack.enter_context(_changed("api", url=own.url, auth_string=auth_string))
             stack.callback(_send_what_is_queued)
             _await(own, settings.server.ephemeral.startup_timeout_seconds)
         else:

@@ -27,9 +27,9 @@ def start(tmp_path: Path) -> Iterator[Start]:
     """Starts `python …` in the checkout, with a home of its own for Prefect and without a configured server."""
     started: list[subprocess.Popen[str]] = []
     left_out = ("PREFECT_API_URL", "PREFECT_PROFILE", "PREFECT_PROFILES_PATH", "PREFECT_API_DATABASE_CONNECTION_URL")
-    environment = {name: value for name, value in os.environ.items() if name not in left_out} | console.ENVIRONMENT
 
     def begin(*arguments: str) -> "subprocess.Popen[str]":
+        environment = {name: value for name, value in os.environ.items() if name not in left_out} | console.ENVIRONMENT
         process = subprocess.Popen(
             [sys.executable, *arguments],
             cwd=CHECKOUT,
@@ -155,6 +155,22 @@ def test_a_server_that_cannot_start_is_one_clear_error_with_its_last_words(
     assert "unable to open database file" in errors
     assert "Traceback" not in errors
     assert not (tmp_path / "workspace").exists()
+
+
+def test_a_server_that_inherits_an_auth_string_lets_its_command_in(
+    start: Start, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("PREFECT_SERVER_API_AUTH_STRING", "team:secret")
+    asks = (
+        "from flows.connection import connection\n"
+        "from prefect.client.orchestration import get_client\n"
+        "with connection(): print(get_client(sync_client=True).count_flow_runs())"
+    )
+
+    process = start("-c", asks)
+    output, errors = process.communicate(timeout=PATIENCE)
+
+    assert (process.returncode, output) == (0, "0\n"), errors
 
 
 def test_two_servers_that_start_at_once_on_a_new_database_do_not_break_it(start: Start) -> None:
