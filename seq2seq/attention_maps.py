@@ -7,7 +7,6 @@ from dataclasses import dataclass
 
 import numpy as np
 import torch
-from torch import Tensor, nn
 
 from seq2seq.batching import pad_sources
 from seq2seq.model_folder import LoadedModel
@@ -30,37 +29,17 @@ def attention_map(loaded: LoadedModel, source: str, translation: str) -> Attenti
     None for a model without attention. Subwords are those of the tokenizer, which beam search may have cut otherwise.
     """
     model = loaded.model
-    if model.decoder.attention is None:
-        return None
     source_text, target_text = loaded.source_tokenizer.encode(source), loaded.target_tokenizer.encode(translation)
     device = next(model.parameters()).device
     source_1S, lengths_1 = pad_sources([np.asarray(source_text.ids, dtype=np.int32)])
     inputs_1T = torch.tensor([[BOS, *target_text.ids]], device=device)
-    with torch.inference_mode(), _Weights(model.decoder.attention) as seen:
-        memory = model.encode(source_1S.to(device), lengths_1)
-        model.decode(inputs_1T, memory, model.start(memory))
-    weights_TS = seen.weights_BTS[0].float().cpu()
-    if model.encoder.reverse_source:
-        weights_TS = weights_TS.flip(1)
+    with torch.inference_mode():
+        found_1TS = model.alignment(source_1S.to(device), lengths_1, inputs_1T)
+    if found_1TS is None:
+        return None
+    weights_TS = found_1TS[0].float().cpu()
     return AttentionMap(
         [*source_text.tokens, SPECIAL_TOKENS[EOS]],
         [*target_text.tokens, SPECIAL_TOKENS[EOS]],
         [[round(weight, 3) for weight in row] for row in weights_TS.tolist()],
     )
-
-
-class _Weights:
-    """Keeps the weights that an attention gives while this is open: decoding itself has no use for them."""
-
-    def __init__(self, attention: nn.Module) -> None:
-        self._attention = attention
-
-    def __enter__(self) -> "_Weights":
-        self._hook = self._attention.register_forward_hook(self._keep)
-        return self
-
-    def __exit__(self, *error: object) -> None:
-        self._hook.remove()
-
-    def _keep(self, attention: nn.Module, inputs: tuple[Tensor, ...], outputs: tuple[Tensor, Tensor]) -> None:
-        self.weights_BTS = outputs[1]

@@ -10,7 +10,8 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
-from seq2seq.decoding import MemoryT, StateT, StepModel, likeliest, writable
+from seq2seq.decoding import StepModel, likeliest, writable
+from seq2seq.models.memory import MemoryT, StateT
 from seq2seq.special_tokens import BOS, EOS
 
 

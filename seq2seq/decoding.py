@@ -6,26 +6,15 @@ all have the batch as their first dimension; it knows no network.
 Shapes in names: B sentences, S source positions, V target vocabulary size, N chosen rows, C continuations.
 """
 
-from typing import Protocol, Self, TypeVar
+from typing import Protocol
 
 import torch
 from torch import Tensor
 
+from seq2seq.models.memory import MemoryT, StateT
 from seq2seq.special_tokens import BOS, EOS, PAD, UNK
 
 NEVER_WRITTEN = (PAD, UNK, BOS)
-
-
-class Rows(Protocol):
-    """A batch of anything."""
-
-    def select(self, rows_N: Tensor) -> Self:
-        """The given rows, in their order; a row may occur more than once."""
-        ...
-
-
-MemoryT = TypeVar("MemoryT", bound=Rows)
-StateT = TypeVar("StateT", bound=Rows)
 
 
 class StepModel(Protocol[MemoryT, StateT]):

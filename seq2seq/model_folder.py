@@ -57,7 +57,7 @@ class FolderConfig(BaseModel):
 class LoadedModel:
     """A model ready to translate: on its device, in evaluation mode."""
 
-    model: Seq2Seq
+    model: Seq2Seq[Any, Any]
     source_tokenizer: Tokenizer
     target_tokenizer: Tokenizer
     config: FolderConfig
@@ -117,9 +117,9 @@ def check_model(folder: Path) -> FolderConfig:
 def load_model(folder: Path, device: device | str = "cpu") -> LoadedModel:
     """Check a model folder and load it. Raises ModelError before anything is read from a damaged file."""
     config = check_model(folder)
-    from seq2seq.models.seq2seq import Seq2Seq
+    from seq2seq.models.build import build_model
 
-    model = Seq2Seq(config.model, config.source_vocabulary_size, config.target_vocabulary_size)
+    model = build_model(config.model, config.source_vocabulary_size, config.target_vocabulary_size)
     fill(model, folder / WEIGHTS)
     source_tokenizer = _tokenizer(folder / SOURCE_TOKENIZER, config.source_vocabulary_size)
     source_tokenizer.encode_special_tokens = True  # "</s>" in a text is text

@@ -49,7 +49,7 @@ def stale_after(source: Path, edited: str, old: str, new: str) -> set[str]:
 def test_a_code_change_in_a_module_makes_the_steps_that_use_it_stale_and_no_other(source: Path) -> None:
     assert stale_after(source, "metrics.py", "\nimport ", "\nADDED = 1\nimport ") == {"evaluate"}
     assert stale_after(source, "training/loss.py", "\nimport ", "\nADDED = 1\nimport ") == {"train"}
-    assert stale_after(source, "models/lstm.py", "\nimport ", "\nADDED = 1\nimport ") == {"train", "evaluate"}
+    assert stale_after(source, "models/recurrent.py", "\nimport ", "\nADDED = 1\nimport ") == {"train", "evaluate"}
 
 
 def test_a_comment_a_blank_line_or_a_docstring_makes_nothing_stale(source: Path) -> None:

@@ -80,7 +80,7 @@ def test_a_very_long_sentence_is_read_to_its_end(folder: Path, monkeypatch: pyte
 def test_unknown_tokens_and_translations_cut_at_their_limit_are_counted(folder: Path) -> None:
     loaded = load_model(folder)
     with torch.no_grad():
-        loaded.model.decoder.output.bias[3] = -1000.0
+        loaded.model.output.bias[3] = -1000.0
     found = Translator(loaded).translate_in_detail(["eins neun zehn"], beam_size=2)[0]
     assert (found.source_tokens, found.unknown_tokens) == (3, 2)
     assert found.at_limit

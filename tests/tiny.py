@@ -8,6 +8,7 @@ import torch
 from tokenizers import Regex, Tokenizer, decoders, models, pre_tokenizers
 
 from seq2seq.model_folder import write_model
+from seq2seq.models.build import build_model
 from seq2seq.models.seq2seq import Seq2Seq
 from seq2seq.settings.model import ModelSettings
 from seq2seq.special_tokens import SPECIAL_TOKENS, UNK
@@ -41,7 +42,9 @@ def write_vocabulary(folder: Path, pieces_by_side: Mapping[str, Sequence[str]] |
     return folder
 
 
-def make_model(vocabulary: Path, seed: int = 3, scale: float = 5, **settings: Any) -> tuple[Seq2Seq, ModelSettings]:
+def make_model(
+    vocabulary: Path, seed: int = 3, scale: float = 5, **settings: Any
+) -> tuple[Seq2Seq[Any, Any], ModelSettings]:
     """A network with random weights, large enough that different sources have different translations."""
     sizes = [
         Tokenizer.from_file(str(vocabulary / f"{side}_tokenizer.json")).get_vocab_size()
@@ -50,7 +53,7 @@ def make_model(vocabulary: Path, seed: int = 3, scale: float = 5, **settings: An
     chosen = ModelSettings(**(SETTINGS | settings))
     with torch.random.fork_rng():
         torch.manual_seed(seed)
-        model = Seq2Seq(chosen, *sizes)
+        model = build_model(chosen, *sizes)
     with torch.no_grad():
         for parameter in model.parameters():
             parameter *= scale

@@ -1,12 +1,25 @@
 """What an encoder hands to a decoder, and what a decoder hands to its next step.
 
 Every tensor has the batch as its first dimension, so that decoding can choose rows without knowing the model.
+Each architecture has its own; `Rows` is what decoding asks of them.
 Shapes in names: B batch, S source positions, T target positions, L layers, H hidden size, K key size.
 """
 
-from typing import NamedTuple, Self
+from typing import NamedTuple, Protocol, Self, TypeVar
 
 from torch import Tensor
+
+
+class Rows(Protocol):
+    """A batch of anything."""
+
+    def select(self, rows_N: Tensor) -> Self:
+        """The given rows, in their order; a row may occur more than once."""
+        ...
+
+
+MemoryT = TypeVar("MemoryT", bound=Rows)
+StateT = TypeVar("StateT", bound=Rows)
 
 
 class State(NamedTuple):

@@ -8,25 +8,61 @@ from seq2seq.settings.section import Section
 
 
 class ModelSettings(Section):
-    """The encoder-decoder. The defaults are the plain system of the lecture."""
+    """The encoder-decoder. The defaults are the plain system of the lecture.
 
-    embedding_size: int = Field(256, ge=1, description="Size of the source and target embeddings.")
-    encoder_hidden_size: int = Field(512, ge=1, description="Size of the encoder LSTM's state, per direction.")
-    decoder_hidden_size: int = Field(512, ge=1, description="Size of the decoder LSTM's state.")
-    encoder_layers: int = Field(1, ge=1, le=12, description="Layers of the encoder LSTM.")
-    decoder_layers: int = Field(1, ge=1, le=12, description="Layers of the decoder LSTM.")
-    bidirectional: bool = Field(False, description="Read the source in both directions.")
+    One flat section: settings that begin with `transformer:` or `recurrent:` count for that architecture alone.
+    """
+
+    architecture: Literal["lstm", "gru", "transformer"] = Field(
+        "lstm",
+        description="lstm (Hochreiter & Schmidhuber 1997), gru (Cho et al. 2014), or pre-norm transformer (Vaswani et "
+        "al. 2017; Xiong et al. 2020).",
+    )
+    embedding_size: int = Field(
+        256, ge=1, description="Size of the source and target embeddings; of every layer of a transformer."
+    )
+    encoder_layers: int = Field(1, ge=1, le=24, description="Layers of the encoder.")
+    decoder_layers: int = Field(1, ge=1, le=24, description="Layers of the decoder.")
+    encoder_hidden_size: int = Field(512, ge=1, description="recurrent: size of the encoder's state, per direction.")
+    decoder_hidden_size: int = Field(512, ge=1, description="recurrent: size of the decoder's state.")
+    bidirectional: bool = Field(False, description="recurrent: read the source in both directions.")
     reverse_source: bool = Field(
-        False, description="Read the source from its end (Sutskever et al. 2014, section 3.3): helps without attention."
+        False,
+        description="recurrent: read the source from its end (Sutskever et al. 2014, section 3.3): helps without "
+        "attention.",
     )
     attention: Literal["none", "dot", "general", "additive"] = Field(
         "none",
-        description="Score of Luong et al. 2015 (dot, general) or Bahdanau et al. 2015 (additive); none: lecture.",
+        description="recurrent: score of Luong et al. 2015 (dot, general) or Bahdanau et al. 2015 (additive); none: "
+        "lecture.",
     )
+    input_feeding: bool = Field(
+        False,
+        description="recurrent: the attention's output is part of the next step's input (Luong et al. 2015, section "
+        "3.3); the decoder then runs step by step in training, too.",
+    )
+    layer_norm: bool = Field(
+        False,
+        description="recurrent: layer normalisation (Ba et al. 2016) of what each layer reads and of the readout.",
+    )
+    attention_heads: int = Field(4, ge=1, le=64, description="transformer: heads of every attention.")
+    feedforward_size: int = Field(1024, ge=1, description="transformer: inner size of the feed-forward layers.")
     dropout: float = Field(0.2, ge=0, lt=1, description="On embeddings, between layers and on the attention's output.")
+    variational_dropout: bool = Field(
+        False, description="recurrent: one dropout mask for all positions of a sentence (Gal & Ghahramani 2016)."
+    )
+    source_word_dropout: float = Field(
+        0.0, ge=0, lt=1, description="Share of source tokens whose whole embedding is zero (Sennrich et al. 2016, WMT)."
+    )
+    target_word_dropout: float = Field(0.0, ge=0, lt=1, description="The same of the tokens that the decoder reads.")
     tie_embeddings: bool = Field(
         False,
         description="Output layer shares the target embedding (Press & Wolf 2017), after a projection to its size.",
+    )
+    share_embeddings: bool = Field(
+        False,
+        description="Source and target share one embedding (with tie_embeddings three-way, Press & Wolf 2017, section "
+        "5); needs vocabulary.joint.",
     )
 
     @property

@@ -3,6 +3,8 @@
 Shapes in names: B batch, T target positions, F feature size.
 """
 
+from typing import Any
+
 import torch
 from torch import Tensor
 
@@ -10,7 +12,7 @@ from seq2seq.batching import Batch
 from seq2seq.models.seq2seq import Seq2Seq
 
 
-def decoder_features(model: Seq2Seq, batch: Batch, teacher_forcing_ratio: float) -> Tensor:
+def decoder_features(model: Seq2Seq[Any, Any], batch: Batch, teacher_forcing_ratio: float) -> Tensor:
     """features_BTF from which the output layer predicts each target token.
 
     At ratio 1 the whole target is one call of the decoder. Below, each input is drawn for itself: the ground truth

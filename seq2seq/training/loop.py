@@ -19,17 +19,19 @@ from tokenizers import Tokenizer
 from torch.optim.swa_utils import AveragedModel
 
 from seq2seq.artifacts import Artifact
-from seq2seq.batching import Batch, EncodedPairs, collate, epoch_batches, plan_batches, read_encoded
+from seq2seq.batching import Batch, read_encoded
 from seq2seq.corpora.pairs import read_pairs
 from seq2seq.device import autocast, computes_in_bf16, configure
 from seq2seq.errors import Seq2SeqError, TrainingInterrupted
 from seq2seq.model_folder import fill, write_model
+from seq2seq.models.build import build_model
 from seq2seq.models.seq2seq import Seq2Seq
 from seq2seq.pipeline import Job
 from seq2seq.settings.model import ModelSettings
 from seq2seq.settings.training import TrainingSettings
 from seq2seq.special_tokens import PAD
 from seq2seq.training.checkpoint import load_checkpoint, save_checkpoint
+from seq2seq.training.data import TrainingData
 from seq2seq.training.forcing import decoder_features
 from seq2seq.training.loss import linear_cross_entropy
 from seq2seq.training.progress import Progress
@@ -79,12 +81,12 @@ def train_from(
     )
     with torch.random.fork_rng():
         torch.manual_seed(training.seed)
-        network = Seq2Seq(model, source_tokenizer.get_vocab_size(), target_tokenizer.get_vocab_size())
+        network = build_model(model, source_tokenizer.get_vocab_size(), target_tokenizer.get_vocab_size())
         if weights is not None:
             fill(network, weights)
         network.to(device)
-        pairs = read_encoded(encode.file("train.arrow"))
-        trainer = Trainer(network, training, pairs, validation, job, validate_first=weights is not None)
+        data = TrainingData(read_encoded(encode.file("train.arrow")), training.batch_tokens, training.seed)
+        trainer = Trainer(network, training, data, validation, job, validate_first=weights is not None)
         trainer.run()
     write_model(job.into, network, model, references.source_language, references.target_language, vocabulary.folder)
     trainer.write_history()
@@ -119,24 +121,23 @@ class Trainer:
 
     def __init__(
         self,
-        model: Seq2Seq,
+        model: Seq2Seq[Any, Any],
         settings: TrainingSettings,
-        pairs: EncodedPairs,
+        data: TrainingData,
         validation: Validation,
         job: Job,
         validate_first: bool = False,
     ) -> None:
-        self.model, self.settings, self.pairs, self.validation, self.job = model, settings, pairs, validation, job
+        self.model, self.settings, self.data, self.validation, self.job = model, settings, data, validation, job
         self.device = next(model.parameters()).device
         matrices = [parameter for parameter in model.parameters() if parameter.ndim > 1]
         vectors = [parameter for parameter in model.parameters() if parameter.ndim <= 1]
         groups = [{"params": matrices, "weight_decay": settings.weight_decay}, {"params": vectors, "weight_decay": 0.0}]
         self.optimizer = torch.optim.AdamW(groups, lr=settings.learning_rate, fused=True)
         self.average = AveragedModel(model, multi_avg_fn=self._average) if settings.average_decay else None
-        self.plan = plan_batches(pairs, settings.batch_tokens)
-        self.validation_interval = max(1, round(len(self.plan) / settings.validations_per_epoch))
+        self.validation_interval = max(1, round(data.steps_per_epoch / settings.validations_per_epoch))
         self.by_time = settings.max_minutes > 0
-        self.steps_by_settings = steps_by_settings(settings, len(self.plan))
+        self.steps_by_settings = steps_by_settings(settings, data.steps_per_epoch)
         planned_steps = 0 if self.by_time else self.steps_by_settings
         self.position = Position(planned_steps=planned_steps, validation_due=validate_first)
         self.best_weights: dict[str, torch.Tensor] = {}
@@ -147,9 +148,9 @@ class Trainer:
         self._resume()
 
     @property
-    def candidate(self) -> Seq2Seq:
+    def candidate(self) -> Seq2Seq[Any, Any]:
         """The weights that are validated: the average where there is one."""
-        return self.model if self.average is None else cast(Seq2Seq, self.average.module)
+        return self.model if self.average is None else cast(Seq2Seq[Any, Any], self.average.module)
 
     def run(self) -> None:
         """Update until an end is reached, then put the best weights into the model."""
@@ -161,10 +162,9 @@ class Trainer:
 
     def _run_epoch(self) -> None:
         position = self.position
-        batches = epoch_batches(self.pairs, self.plan, self.settings.seed, position.epoch)
-        for indices in batches[position.batch :]:
+        for batch in self.data.batches(position.epoch, position.batch):
             self._check_stop()
-            self._update(collate(self.pairs, indices).to(self.device))
+            self._update(batch.to(self.device))
             position.batch += 1
             self._plan_by_time()
             self._report_if_due()
@@ -188,7 +188,7 @@ class Trainer:
         real_BT = batch.outputs_BT != PAD
         with autocast(settings.precision, self.device):
             features_NF = decoder_features(self.model, batch, settings.teacher_forcing_ratio)[real_BT]
-            output = self.model.decoder.output
+            output = self.model.output
             loss, nll = linear_cross_entropy(
                 features_NF, output.weight, output.bias, batch.outputs_BT[real_BT], settings.label_smoothing
             )
@@ -240,7 +240,7 @@ class Trainer:
         if end and position.step >= end:
             if position.step == settings.max_steps:
                 return "max_steps"
-            return "max_epochs" if position.step == settings.max_epochs * len(self.plan) else "max_minutes"
+            return "max_epochs" if position.step == settings.max_epochs * self.data.steps_per_epoch else "max_minutes"
         return ""
 
     def _validate(self) -> None:
@@ -358,7 +358,7 @@ class Trainer:
             "target_tokens_per_second": round(position.tokens / max(position.update_seconds, 1e-9), 1),
             "steps": position.step,
             "planned_steps": position.planned_steps,
-            "epochs": round(position.epoch + position.batch / len(self.plan), 2),
+            "epochs": round(position.epoch + position.batch / self.data.steps_per_epoch, 2),
             "best_step": position.best_step,
             "stopped_by": position.stopped_by,
             "valid_bleu": position.best_bleu,

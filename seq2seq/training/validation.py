@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import torch
@@ -32,7 +33,7 @@ class Validation:
     precision: str
     device: torch.device
 
-    def nats_per_token(self, model: Seq2Seq) -> float:
+    def nats_per_token(self, model: Seq2Seq[Any, Any]) -> float:
         """Negative log-likelihood of the references, teacher-forced."""
         plan = plan_batches(self.pairs, self.batch_tokens)
         total = 0.0
@@ -41,13 +42,13 @@ class Validation:
                 batch = collate(self.pairs, indices).to(self.device)
                 real_BT = batch.outputs_BT != PAD
                 features_NF = decoder_features(model, batch, 1.0)[real_BT]
-                output = model.decoder.output
+                output = model.output
                 total += linear_cross_entropy(features_NF, output.weight, output.bias, batch.outputs_BT[real_BT])[
                     1
                 ].item()
         return total / self.pairs.target_tokens
 
-    def bleu(self, model: Seq2Seq, check: Callable[[], None] = lambda: None) -> float:
+    def bleu(self, model: Seq2Seq[Any, Any], check: Callable[[], None] = lambda: None) -> float:
         """Corpus BLEU of greedy translations. `check` is called between batches and may raise to end it."""
         order = np.argsort(self.pairs.source.lengths, kind="stable")
         translations = [""] * len(order)

@@ -1,9 +1,12 @@
 """Properties that every architecture keeps."""
 
+from typing import Any
+
 import pytest
 import torch
 from pydantic import ValidationError
 
+from seq2seq.models.build import build_model
 from seq2seq.models.seq2seq import Seq2Seq
 from seq2seq.settings.model import ModelSettings
 from seq2seq.special_tokens import PAD
@@ -27,9 +30,9 @@ SOURCE_SIZE, TARGET_SIZE = 23, 29
 
 
 @pytest.fixture(params=ARCHITECTURES.values(), ids=ARCHITECTURES.keys())
-def model(request: pytest.FixtureRequest) -> Seq2Seq:
+def model(request: pytest.FixtureRequest) -> Seq2Seq[Any, Any]:
     torch.manual_seed(3)
-    return Seq2Seq(ModelSettings(**{**SMALL, **request.param}), SOURCE_SIZE, TARGET_SIZE).eval()
+    return build_model(ModelSettings(**{**SMALL, **request.param}), SOURCE_SIZE, TARGET_SIZE).eval()
 
 
 def sentences(*lengths: int, size: int = SOURCE_SIZE) -> list[torch.Tensor]:
@@ -41,13 +44,13 @@ def padded(rows: list[torch.Tensor]) -> tuple[torch.Tensor, torch.Tensor]:
     return torch.nn.utils.rnn.pad_sequence(rows, True, PAD), torch.tensor([len(row) for row in rows])
 
 
-def logits(model: Seq2Seq, sources: list[torch.Tensor], targets: list[torch.Tensor]) -> torch.Tensor:
+def logits(model: Seq2Seq[Any, Any], sources: list[torch.Tensor], targets: list[torch.Tensor]) -> torch.Tensor:
     memory = model.encode(*padded(sources))
     features, _ = model.decode(padded(targets)[0], memory, model.start(memory))
     return model.logits(features)
 
 
-def test_a_sentence_is_read_the_same_alone_and_beside_longer_ones(model: Seq2Seq) -> None:
+def test_a_sentence_is_read_the_same_alone_and_beside_longer_ones(model: Seq2Seq[Any, Any]) -> None:
     sources, targets = sentences(5, 9, 2), sentences(4, 7, 6, size=TARGET_SIZE)
     together = logits(model, sources, targets)
     for row, (source, target) in enumerate(zip(sources, targets, strict=True)):
@@ -55,7 +58,7 @@ def test_a_sentence_is_read_the_same_alone_and_beside_longer_ones(model: Seq2Seq
         torch.testing.assert_close(together[row, : len(target)], alone[0], atol=1e-5, rtol=1e-5)
 
 
-def test_what_stands_in_the_padding_of_a_source_makes_no_difference(model: Seq2Seq) -> None:
+def test_what_stands_in_the_padding_of_a_source_makes_no_difference(model: Seq2Seq[Any, Any]) -> None:
     source_BS, lengths = padded(sentences(6, 3))
     target_BT, _ = padded(sentences(4, 4, size=TARGET_SIZE))
     results = []
@@ -67,7 +70,7 @@ def test_what_stands_in_the_padding_of_a_source_makes_no_difference(model: Seq2S
     torch.testing.assert_close(results[0], results[1])
 
 
-def test_one_call_over_the_target_equals_single_steps(model: Seq2Seq) -> None:
+def test_one_call_over_the_target_equals_single_steps(model: Seq2Seq[Any, Any]) -> None:
     sources, targets = sentences(5, 8), sentences(6, 6, size=TARGET_SIZE)
     whole_BTV = logits(model, sources, targets)
     memory = model.encode(*padded(sources))
@@ -77,14 +80,14 @@ def test_one_call_over_the_target_equals_single_steps(model: Seq2Seq) -> None:
         torch.testing.assert_close(step_BV, whole_BTV[:, time], atol=1e-5, rtol=1e-5)
 
 
-def test_later_target_tokens_do_not_change_earlier_predictions(model: Seq2Seq) -> None:
+def test_later_target_tokens_do_not_change_earlier_predictions(model: Seq2Seq[Any, Any]) -> None:
     source, (target,) = sentences(5), sentences(6, size=TARGET_SIZE)
     changed = target.clone()
     changed[4:] = 5
     torch.testing.assert_close(logits(model, source, [target])[0, :4], logits(model, source, [changed])[0, :4])
 
 
-def test_selected_rows_of_memory_and_state_continue_like_the_rows_they_came_from(model: Seq2Seq) -> None:
+def test_selected_rows_of_memory_and_state_continue_like_the_rows_they_came_from(model: Seq2Seq[Any, Any]) -> None:
     sources = sentences(4, 6, 5)
     memory = model.encode(*padded(sources))
     tokens = torch.tensor([5, 6, 7])
@@ -95,14 +98,14 @@ def test_selected_rows_of_memory_and_state_continue_like_the_rows_they_came_from
     assert state.select(rows).hidden_BLH.shape[0] == 3
 
 
-def test_one_loss_reaches_every_weight_of_both_ends(model: Seq2Seq) -> None:
+def test_one_loss_reaches_every_weight_of_both_ends(model: Seq2Seq[Any, Any]) -> None:
     model.train()
     logits(model, sentences(5, 7), sentences(4, 6, size=TARGET_SIZE)).logsumexp(-1).sum().backward()
     unreached = [name for name, weight in model.named_parameters() if weight.grad is None or not weight.grad.any()]
     assert unreached == []
 
 
-def test_dropout_changes_both_embeddings_in_training_only(model: Seq2Seq) -> None:
+def test_dropout_changes_both_embeddings_in_training_only(model: Seq2Seq[Any, Any]) -> None:
     source, target = sentences(5), sentences(6, size=TARGET_SIZE)
     torch.testing.assert_close(logits(model, source, target), logits(model, source, target))
     embedding = torch.ones(1, 50, 12)
@@ -112,7 +115,7 @@ def test_dropout_changes_both_embeddings_in_training_only(model: Seq2Seq) -> Non
 
 
 def test_the_lecture_hands_the_last_hidden_and_cell_state_over_unchanged() -> None:
-    model = Seq2Seq(ModelSettings(**SMALL, encoder_layers=2, decoder_layers=2), SOURCE_SIZE, TARGET_SIZE).eval()
+    model = build_model(ModelSettings(**SMALL, encoder_layers=2, decoder_layers=2), SOURCE_SIZE, TARGET_SIZE).eval()
     source_BS, lengths = padded(sentences(5, 5))
     _, (hidden_LBH, cell_LBH) = model.encoder.lstm(model.encoder.embedding(source_BS))
     start = model.start(model.encode(source_BS, lengths))
@@ -122,7 +125,7 @@ def test_the_lecture_hands_the_last_hidden_and_cell_state_over_unchanged() -> No
 
 def test_a_bidirectional_encoder_hands_over_both_directions_of_each_layer() -> None:
     settings = ModelSettings(**SMALL, bidirectional=True, encoder_layers=2)
-    model = Seq2Seq(settings, SOURCE_SIZE, TARGET_SIZE).eval()
+    model = build_model(settings, SOURCE_SIZE, TARGET_SIZE).eval()
     source_BS, lengths = padded(sentences(5))
     outputs_BSH, hidden_BLH, _ = model.encoder(source_BS, lengths)
     torch.testing.assert_close(hidden_BLH[0, 1, :16], outputs_BSH[0, -1, :16])
@@ -130,7 +133,8 @@ def test_a_bidirectional_encoder_hands_over_both_directions_of_each_layer() -> N
 
 
 def test_a_reversed_source_is_read_from_its_last_token_to_its_first() -> None:
-    plain, reverse = (Seq2Seq(ModelSettings(**SMALL, reverse_source=way), SOURCE_SIZE, TARGET_SIZE) for way in (0, 1))
+    settings = (ModelSettings(**SMALL, reverse_source=way) for way in (False, True))
+    plain, reverse = (build_model(each, SOURCE_SIZE, TARGET_SIZE) for each in settings)
     reverse.load_state_dict(plain.state_dict())
     source_BS, lengths = padded([torch.tensor([5, 6, 7, 8]), torch.tensor([9, 10])])
     turned_BS, _ = padded([torch.tensor([8, 7, 6, 5]), torch.tensor([10, 9])])
@@ -141,7 +145,7 @@ def test_a_reversed_source_is_read_from_its_last_token_to_its_first() -> None:
 @pytest.mark.parametrize("attention", ["dot", "general", "additive"])
 def test_attention_weights_sum_to_one_over_the_tokens_and_are_zero_on_padding(attention: str) -> None:
     settings = ModelSettings(**SMALL, attention=attention)
-    model = Seq2Seq(settings, SOURCE_SIZE, TARGET_SIZE).eval()
+    model = build_model(settings, SOURCE_SIZE, TARGET_SIZE).eval()
     memory = model.encode(*padded(sentences(6, 2)))
     states_BTH = torch.randn(2, 3, 16)
     _, weights_BTS = model.decoder.attention(states_BTH, memory.keys_BSK, memory.values_BSH, memory.padding_BS)
@@ -150,7 +154,7 @@ def test_attention_weights_sum_to_one_over_the_tokens_and_are_zero_on_padding(at
 
 
 def test_tied_embeddings_are_one_tensor() -> None:
-    tied = Seq2Seq(ModelSettings(**SMALL, tie_embeddings=True), SOURCE_SIZE, TARGET_SIZE)
+    tied = build_model(ModelSettings(**SMALL, tie_embeddings=True), SOURCE_SIZE, TARGET_SIZE)
     assert tied.decoder.output.weight is tied.decoder.embedding.weight
 
 

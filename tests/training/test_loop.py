@@ -87,7 +87,7 @@ def test_the_loss_per_token_does_not_depend_on_how_pairs_are_batched(
     workspace, records = prepared
     loaded = load_model(workspace.root / train(training={"max_epochs": 1}).address)
     pairs = read_encoded(workspace.open(records["encode"]).file("train.arrow"))
-    output = loaded.model.decoder.output
+    output = loaded.model.output
     losses = []
     for budget in (1, 20, 10_000):
         nats = 0.0
@@ -146,7 +146,7 @@ def test_a_training_says_what_ended_it_and_always_leaves_a_model(
     stopped_by = record.statistics["stopped_by"]
     assert stopped_by == reason or (reason == "max_minutes" and stopped_by == "clock")  # a machine may slow down
     assert record.statistics["best_step"] >= 1
-    assert load_model(tmp_path / record.address).model.decoder.output.out_features > 4
+    assert load_model(tmp_path / record.address).model.output.out_features > 4
 
 
 def test_a_limit_of_steps_holds_before_a_time_budget_has_become_steps(train: Train) -> None:

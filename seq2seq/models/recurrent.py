@@ -10,6 +10,7 @@ from torch.nn.utils.rnn import pack_padded_sequence, pad_packed_sequence
 
 from seq2seq.models.attention import make_attention
 from seq2seq.models.memory import Memory, State
+from seq2seq.models.seq2seq import Seq2Seq
 from seq2seq.settings.model import ModelSettings
 from seq2seq.special_tokens import PAD
 
@@ -131,3 +132,76 @@ class DecoderLSTM(nn.Module):
             contexts_BTH, _ = self.attention(states_BTH, memory.keys_BSK, memory.values_BSH, memory.padding_BS)
             states_BTH = torch.cat([contexts_BTH.to(states_BTH.dtype), states_BTH], -1)
         return self.dropout(torch.tanh(self.readout(states_BTH)))  # type: ignore[no-any-return]  # as above
+
+
+class RecurrentSeq2Seq(Seq2Seq[Memory, State]):
+    """The lecture's system and what grew around it: attention, two directions, tied embeddings."""
+
+    def __init__(self, settings: ModelSettings, source_size: int, target_size: int) -> None:
+        super().__init__()
+        self.encoder = EncoderLSTM(settings, source_size)
+        self.bridge = Bridge(settings)
+        self.decoder = DecoderLSTM(settings, target_size)
+        self.apply(_initialise)
+
+    @property
+    def output(self) -> nn.Linear:
+        return self.decoder.output
+
+    def encode(self, source_BS: Tensor, source_lengths_B: Tensor) -> Memory:
+        outputs_BSH, hidden_BLH, cell_BLH = self.encoder(source_BS, source_lengths_B)
+        initial = self.bridge(hidden_BLH, cell_BLH)
+        if self.decoder.attention is None:
+            return Memory(initial)
+        positions_S = torch.arange(source_BS.shape[1], device=source_BS.device)
+        padding_BS = positions_S[None, :] >= source_lengths_B.to(source_BS.device)[:, None]
+        values_BSH = self.encoder.dropout(outputs_BSH)
+        return Memory(initial, values_BSH, self.decoder.attention.keys(values_BSH), padding_BS)
+
+    def start(self, memory: Memory) -> State:
+        return memory.initial
+
+    def decode(self, inputs_BT: Tensor, memory: Memory, state: State) -> tuple[Tensor, State]:
+        features_BTF, state = self.decoder(inputs_BT, memory, state)
+        return features_BTF, state
+
+    def alignment(self, source_BS: Tensor, source_lengths_B: Tensor, inputs_BT: Tensor) -> Tensor | None:
+        if self.decoder.attention is None:
+            return None
+        memory = self.encode(source_BS, source_lengths_B)
+        with _Weights(self.decoder.attention) as seen:
+            self.decode(inputs_BT, memory, memory.initial)
+        if not self.encoder.reverse_source:
+            return seen.weights_BTS
+        return torch.stack([reversed_rows(row_BT, source_lengths_B) for row_BT in seen.weights_BTS.unbind(1)], 1)
+
+
+class _Weights:
+    """Keeps the weights that an attention gives while this is open: decoding itself has no use for them."""
+
+    def __init__(self, attention: nn.Module) -> None:
+        self._attention = attention
+
+    def __enter__(self) -> "_Weights":
+        self._hook = self._attention.register_forward_hook(self._keep)
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        self._hook.remove()
+
+    def _keep(self, attention: nn.Module, inputs: tuple[Tensor, ...], outputs: tuple[Tensor, Tensor]) -> None:
+        self.weights_BTS = outputs[1]
+
+
+def _initialise(module: nn.Module) -> None:
+    """Embeddings from N(0, 1/size); LSTM forget gates open at the start (Jozefowicz et al. 2015, section 2.2)."""
+    if isinstance(module, nn.Embedding):
+        nn.init.normal_(module.weight, std=module.embedding_dim**-0.5)
+        with torch.no_grad():
+            module.weight[module.padding_idx].zero_()
+    elif isinstance(module, nn.LSTM):
+        with torch.no_grad():
+            for name, parameter in module.named_parameters():
+                if name.startswith("bias_ih"):
+                    gate = module.hidden_size
+                    parameter[gate : 2 * gate].fill_(1.0)
