@@ -1,9 +1,10 @@
 """Batches of encoded pairs: bucketed by length, cut by a token budget, padded as little as possible.
 
-Shapes in names: B batch, S source positions, T target positions.
+Shapes in names: B batch, S source positions, T target positions, N real target tokens (end marks included).
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from functools import cached_property
 from pathlib import Path
 
 import numpy as np
@@ -24,7 +25,7 @@ class Ragged:
     ids: npt.NDArray[np.int32]
     starts: npt.NDArray[np.int64]
 
-    @property
+    @cached_property
     def lengths(self) -> Indices:
         """Tokens of each sequence."""
         return np.diff(self.starts)
@@ -34,6 +35,18 @@ class Ragged:
 
     def __getitem__(self, index: int) -> npt.NDArray[np.int32]:
         return self.ids[self.starts[index] : self.starts[index + 1]]
+
+    @classmethod
+    def of_lengths(cls, ids: npt.NDArray[np.int32], lengths: Indices) -> "Ragged":
+        """Sequences of these lengths, one after another in `ids`."""
+        return cls(ids, np.concatenate(([0], np.cumsum(lengths, dtype=np.int64))))
+
+    def take(self, rows: Indices) -> "Ragged":
+        """The sequences with these numbers, in this order; a number may occur several times."""
+        starts, lengths = self.starts[rows], self.starts[rows + 1] - self.starts[rows]
+        taken = Ragged.of_lengths(self.ids, lengths)
+        positions = np.arange(taken.starts[-1]) + np.repeat(starts - taken.starts[:-1], lengths)
+        return Ragged(self.ids[positions], taken.starts)
 
 
 @dataclass(frozen=True)
@@ -60,17 +73,20 @@ class Batch:
     source_lengths_B: Tensor
     inputs_BT: Tensor
     outputs_BT: Tensor
+    real_N: Tensor
+    """Places of the real target tokens in `outputs_BT.view(-1)`, in rising order: known without asking a device."""
+    targets_N: Tensor
+    """The token at each of these places."""
     target_tokens: int
+    """N."""
 
     def to(self, device: torch.device) -> "Batch":
         """The same batch on a device; the lengths stay on the CPU, where packing needs them."""
-        return Batch(
-            self.source_BS.to(device, non_blocking=True),
-            self.source_lengths_B,
-            self.inputs_BT.to(device, non_blocking=True),
-            self.outputs_BT.to(device, non_blocking=True),
-            self.target_tokens,
-        )
+        moved = {name: getattr(self, name).to(device, non_blocking=True) for name in ON_DEVICE}
+        return replace(self, **moved)
+
+
+ON_DEVICE = ("source_BS", "inputs_BT", "outputs_BT", "real_N", "targets_N")
 
 
 def read_encoded(path: Path) -> EncodedPairs:
@@ -117,22 +133,35 @@ def _by_length(pairs: EncodedPairs, order: Indices) -> Indices:
 
 def collate(pairs: EncodedPairs, indices: Indices) -> Batch:
     """Pad the pairs of a batch into tensors."""
-    targets = [pairs.target[index] for index in indices]
-    source_BS, lengths_B = pad_sources([pairs.source[index] for index in indices])
-    tokens = sum(map(len, targets)) + len(targets)
-    inputs_BT = _pad([np.concatenate(([BOS], target)) for target in targets])
-    outputs_BT = _pad([np.concatenate((target, [EOS])) for target in targets])
-    return Batch(source_BS, lengths_B, inputs_BT, outputs_BT, tokens)
+    source_BS, _ = _ended(pairs.source.take(indices))
+    targets = pairs.target.take(indices)
+    outputs_BT, real_BT = _ended(targets)
+    inputs_BT = np.full_like(outputs_BT, PAD)
+    inputs_BT[:, 0] = BOS
+    inputs_BT[:, 1:][real_BT[:, 1:]] = targets.ids
+    real_N = np.flatnonzero(real_BT)
+    return Batch(
+        torch.from_numpy(source_BS),
+        torch.from_numpy(pairs.source.lengths[indices] + 1),
+        torch.from_numpy(inputs_BT),
+        torch.from_numpy(outputs_BT),
+        torch.from_numpy(real_N),
+        torch.from_numpy(outputs_BT.ravel()[real_N]),
+        len(real_N),
+    )
 
 
 def pad_sources(sources: list[npt.NDArray[np.int32]]) -> tuple[Tensor, Tensor]:
     """source_BS with EOS at the end of each row and source_lengths_B (EOS counted), from ids without marks."""
-    rows = [np.concatenate((source, [EOS])) for source in sources]
-    return _pad(rows), torch.tensor([len(row) for row in rows])
+    rows = Ragged.of_lengths(np.concatenate(sources), np.array([len(source) for source in sources]))
+    return torch.from_numpy(_ended(rows)[0]), torch.from_numpy(rows.lengths + 1)
 
 
-def _pad(rows: list[npt.NDArray[np.int64]]) -> Tensor:
-    padded = np.full((len(rows), max(map(len, rows))), PAD, dtype=np.int64)
-    for row, ids in zip(padded, rows, strict=True):
-        row[: len(ids)] = ids
-    return torch.from_numpy(padded)
+def _ended(rows: Ragged) -> tuple[Indices, npt.NDArray[np.bool_]]:
+    """The sequences as rows of a matrix, each with EOS after it and PAD after that; and what of it is not padding."""
+    lengths = rows.lengths
+    columns = np.arange(lengths.max() + 1)
+    padded = np.full((len(rows), len(columns)), PAD, dtype=np.int64)
+    padded[columns < lengths[:, None]] = rows.ids
+    padded[np.arange(len(rows)), lengths] = EOS
+    return padded, columns <= lengths[:, None]

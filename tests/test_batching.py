@@ -8,8 +8,8 @@ from seq2seq.special_tokens import BOS, EOS, PAD
 
 
 def ragged(rows: list[list[int]]) -> Ragged:
-    starts = np.concatenate(([0], np.cumsum([len(row) for row in rows]))).astype(np.int64)
-    return Ragged(np.array([token for row in rows for token in row], dtype=np.int32), starts)
+    ids = np.array([token for row in rows for token in row], dtype=np.int32)
+    return Ragged.of_lengths(ids, np.array([len(row) for row in rows]))
 
 
 def encoded(lengths: list[tuple[int, int]]) -> EncodedPairs:
@@ -61,6 +61,22 @@ def test_a_batch_marks_the_ends_and_pads_the_rest() -> None:
     assert batch.inputs_BT.tolist() == [[BOS, 20, PAD, PAD], [BOS, 21, 22, 23]]
     assert batch.outputs_BT.tolist() == [[20, EOS, PAD, PAD], [21, 22, 23, EOS]]
     assert batch.target_tokens == 6 == pairs.target_tokens
+
+
+@given(lengths=LENGTHS)
+def test_a_batch_knows_the_places_of_its_real_target_tokens(lengths: list[tuple[int, int]]) -> None:
+    batch = collate(encoded(lengths), np.arange(len(lengths)))
+    real_BT = batch.outputs_BT != PAD
+    assert batch.real_N.tolist() == real_BT.view(-1).nonzero()[:, 0].tolist()
+    assert batch.targets_N.tolist() == batch.outputs_BT[real_BT].tolist()
+    assert batch.target_tokens == len(batch.real_N)
+
+
+def test_a_pair_may_be_in_a_batch_twice() -> None:
+    pairs = EncodedPairs(ragged([[10, 11], [12]]), ragged([[20], [21, 22, 23]]))
+    batch = collate(pairs, np.array([1, 0, 1]))
+    assert batch.source_BS.tolist() == [[12, EOS, PAD], [10, 11, EOS], [12, EOS, PAD]]
+    assert batch.targets_N.tolist() == [21, 22, 23, EOS, 20, EOS, 21, 22, 23, EOS]
 
 
 @pytest.mark.parametrize("empty_side", ["source", "target"])
