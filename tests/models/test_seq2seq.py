@@ -10,22 +10,8 @@ from seq2seq.models.build import build_model
 from seq2seq.models.seq2seq import Seq2Seq
 from seq2seq.settings.model import ModelSettings
 from seq2seq.special_tokens import PAD
+from tests.models.architectures import ARCHITECTURES, SMALL
 
-SMALL = {"embedding_size": 12, "encoder_hidden_size": 16, "decoder_hidden_size": 16, "dropout": 0.3}
-ARCHITECTURES = {
-    "lecture": {},
-    "lecture, two layers": {"encoder_layers": 2, "decoder_layers": 2},
-    "deeper decoder": {"decoder_layers": 3},
-    "deeper encoder": {"encoder_layers": 3},
-    "bidirectional": {"bidirectional": True},
-    "dot": {"attention": "dot"},
-    "general": {"attention": "general", "bidirectional": True},
-    "additive": {"attention": "additive", "bidirectional": True, "encoder_layers": 2, "decoder_layers": 2},
-    "tied": {"attention": "general", "tie_embeddings": True},
-    "reversed": {"reverse_source": True},
-    "reversed with attention": {"reverse_source": True, "attention": "general"},
-    "tied without attention": {"tie_embeddings": True},
-}
 SOURCE_SIZE, TARGET_SIZE = 23, 29
 
 
@@ -96,6 +82,18 @@ def test_selected_rows_of_memory_and_state_continue_like_the_rows_they_came_from
     got_BV, _ = model.step(tokens[rows], memory.select(rows), model.start(memory).select(rows))
     torch.testing.assert_close(got_BV, expected_BV[rows])
     assert state.select(rows).hidden_BLH.shape[0] == 3
+
+
+def test_several_rows_in_turn_share_the_memory_of_their_sentence(model: Seq2Seq[Any, Any]) -> None:
+    memory = model.encode(*padded(sentences(4, 6)))
+    rows = torch.tensor([0, 0, 0, 1, 1, 1])
+    tokens = torch.tensor([5, 6, 7, 5, 6, 7])
+    state = model.start(memory).select(rows)
+    for _ in range(2):
+        shared_NV, shared = model.step(tokens, memory, state)
+        own_NV, state = model.step(tokens, memory.select(rows), state)
+        torch.testing.assert_close(shared_NV, own_NV, atol=1e-5, rtol=1e-5)
+        state = shared
 
 
 def test_one_loss_reaches_every_weight_of_both_ends(model: Seq2Seq[Any, Any]) -> None:

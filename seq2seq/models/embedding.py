@@ -1,0 +1,57 @@
+"""Tokens to vectors, with the three kinds of dropout that a translation model knows.
+
+Shapes in names: B batch, T positions (of a source or a target), E embedding size.
+"""
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+
+from seq2seq.special_tokens import PAD
+
+
+class Dropout(nn.Module):
+    """Zeroes a share of the elements in training and scales the others by 1 / (1 - share).
+
+    Each position draws for itself, or, if `variational`, all positions of a row share one draw (Gal & Ghahramani
+    2016, section 4): a recurrent layer then misses the same features at each of its steps.
+    """
+
+    def __init__(self, share: float, variational: bool = False) -> None:
+        super().__init__()
+        self.share, self.variational = share, variational
+
+    def forward(self, vectors_BTE: Tensor) -> Tensor:
+        """The vectors with elements dropped; the vectors themselves outside of training."""
+        if not (self.training and self.share):
+            return vectors_BTE
+        if not self.variational:
+            return functional.dropout(vectors_BTE, self.share)
+        return vectors_BTE * functional.dropout(torch.ones_like(vectors_BTE[:, :1]), self.share)
+
+
+class Embedding(nn.Embedding):
+    """A table of vectors; PAD has the zero vector. Dropout acts on what it gives, not on the table.
+
+    Word dropout zeroes the vectors of whole tokens in training (Sennrich et al. 2016, Edinburgh's systems for
+    WMT16), each occurrence for itself, and scales the others as ordinary dropout does, like their Nematus.
+    """
+
+    def __init__(
+        self,
+        vocabulary_size: int,
+        embedding_size: int,
+        dropout: float = 0.0,
+        word_dropout: float = 0.0,
+        variational: bool = False,
+    ) -> None:
+        super().__init__(vocabulary_size, embedding_size, padding_idx=PAD)
+        self.dropout = Dropout(dropout, variational)
+        self.word_dropout = word_dropout
+
+    def forward(self, tokens_BT: Tensor) -> Tensor:
+        """vectors_BTE of the tokens."""
+        vectors_BTE = super().forward(tokens_BT)
+        if self.training and self.word_dropout:
+            vectors_BTE = vectors_BTE * functional.dropout(torch.ones_like(vectors_BTE[:, :, :1]), self.word_dropout)
+        return self.dropout(vectors_BTE)  # type: ignore[no-any-return]  # nn.Module.__call__ is untyped

@@ -1,0 +1,27 @@
+"""The networks that every property test runs over, by a name that says what is special about them."""
+
+from typing import Any
+
+SMALL: dict[str, Any] = {
+    "embedding_size": 12,
+    "encoder_hidden_size": 16,
+    "decoder_hidden_size": 16,
+    "feedforward_size": 24,
+    "dropout": 0.3,
+}
+"""Sizes that the entries below are built with; an entry may set others."""
+
+ARCHITECTURES: dict[str, dict[str, Any]] = {
+    "lecture": {},
+    "lecture, two layers": {"encoder_layers": 2, "decoder_layers": 2},
+    "deeper decoder": {"decoder_layers": 3},
+    "deeper encoder": {"encoder_layers": 3},
+    "bidirectional": {"bidirectional": True},
+    "reversed": {"reverse_source": True},
+    "reversed with attention": {"reverse_source": True, "attention": "general"},
+    "dot": {"attention": "dot"},
+    "general": {"attention": "general", "bidirectional": True},
+    "additive": {"attention": "additive", "bidirectional": True, "encoder_layers": 2, "decoder_layers": 2},
+    "tied": {"attention": "general", "tie_embeddings": True},
+    "tied without attention": {"tie_embeddings": True},
+}
