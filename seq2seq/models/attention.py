@@ -1,6 +1,7 @@
 """Attention over the source: how well each source position fits each decoder state.
 
-Shapes in names: B batch, S source positions, T target positions, H sizes of states, K size of keys.
+Shapes in names: B sentences, N rows of states (N = B, or in beam search several rows in turn for each sentence),
+S source positions, T target positions, Q queries of a sentence, H sizes of states, K size of keys.
 """
 
 import math
@@ -16,17 +17,23 @@ class DotAttention(nn.Module):
         """What states are compared with; computed once per sentence."""
         return values_BSH
 
-    def scores(self, states_BTH: Tensor, keys_BSK: Tensor) -> Tensor:
-        """scores_BTS, not normalised."""
-        return torch.bmm(states_BTH, keys_BSK.transpose(1, 2))
+    def scores(self, states_BQH: Tensor, keys_BSK: Tensor) -> Tensor:
+        """scores_BQS, not normalised."""
+        return torch.bmm(states_BQH, keys_BSK.transpose(1, 2))
 
     def forward(
-        self, states_BTH: Tensor, keys_BSK: Tensor, values_BSH: Tensor, padding_BS: Tensor
+        self, states_NTH: Tensor, keys_BSK: Tensor, values_BSH: Tensor, padding_BS: Tensor
     ) -> tuple[Tensor, Tensor]:
-        """contexts_BTH and weights_BTS; padding gets no weight."""
-        scores_BTS = self.scores(states_BTH, keys_BSK).masked_fill(padding_BS[:, None, :], -math.inf)
-        weights_BTS = scores_BTS.softmax(-1, dtype=torch.float32).to(values_BSH.dtype)
-        return torch.bmm(weights_BTS, values_BSH), weights_BTS
+        """contexts_NTH and weights_NTS; padding gets no weight.
+
+        Rows that share a sentence are queries of one product: its keys and values are held and read once.
+        """
+        rows, times, _ = states_NTH.shape
+        states_BQH = states_NTH.reshape(len(keys_BSK), -1, states_NTH.shape[2])
+        scores_BQS = self.scores(states_BQH, keys_BSK).masked_fill(padding_BS[:, None, :], -math.inf)
+        weights_BQS = scores_BQS.softmax(-1, dtype=torch.float32).to(values_BSH.dtype)
+        contexts_BQH = torch.bmm(weights_BQS, values_BSH)
+        return contexts_BQH.view(rows, times, -1), weights_BQS.view(rows, times, -1)
 
 
 class GeneralAttention(DotAttention):
@@ -41,7 +48,7 @@ class GeneralAttention(DotAttention):
 
 
 class AdditiveAttention(DotAttention):
-    """score(h, s) = vᵀ tanh(W h + U s) (Bahdanau et al. 2015, appendix A.1.2). Holds B·T·S·K numbers."""
+    """score(h, s) = vᵀ tanh(W h + U s) (Bahdanau et al. 2015, appendix A.1.2). Holds B·Q·S·K numbers."""
 
     def __init__(self, state_size: int, value_size: int) -> None:
         super().__init__()
@@ -52,10 +59,10 @@ class AdditiveAttention(DotAttention):
     def keys(self, values_BSH: Tensor) -> Tensor:
         return self.key(values_BSH)  # type: ignore[no-any-return]  # nn.Module.__call__ is untyped
 
-    def scores(self, states_BTH: Tensor, keys_BSK: Tensor) -> Tensor:
-        summed_BTSK = self.query(states_BTH)[:, :, None] + keys_BSK[:, None]
-        energies_BTS: Tensor = self.energy(torch.tanh(summed_BTSK)).squeeze(-1)
-        return energies_BTS
+    def scores(self, states_BQH: Tensor, keys_BSK: Tensor) -> Tensor:
+        summed_BQSK = self.query(states_BQH)[:, :, None] + keys_BSK[:, None]
+        energies_BQS: Tensor = self.energy(torch.tanh(summed_BQSK)).squeeze(-1)
+        return energies_BQS
 
 
 def make_attention(kind: str, state_size: int, value_size: int) -> DotAttention | None:

@@ -1,6 +1,6 @@
 """The one interface that training and decoding know, whatever the architecture behind it.
 
-Shapes in names: B batch, S source positions, T target positions, F feature size, V target vocabulary size.
+Shapes in names: B sentences, N = B or a multiple of it, S source positions, T target positions, F feature size, V target vocabulary size.
 """
 
 from abc import abstractmethod
@@ -41,10 +41,13 @@ class Seq2Seq(nn.Module, Generic[MemoryT, StateT]):
         """
         return None
 
-    def step(self, tokens_B: Tensor, memory: MemoryT, state: StateT) -> tuple[Tensor, StateT]:
-        """Auto-regression: logits_BV of the token after `tokens_B`, and the state to go on from."""
-        features_B1F, state = self.decode(tokens_B[:, None], memory, state)
-        return self.logits(features_B1F[:, 0]), state
+    def step(self, tokens_N: Tensor, memory: MemoryT, state: StateT) -> tuple[Tensor, StateT]:
+        """Auto-regression: logits_NV of the token after `tokens_N`, and the state to go on from.
+
+        The state may have several rows for each sentence of the memory, those of a sentence side by side.
+        """
+        features_N1F, state = self.decode(tokens_N[:, None], memory, state)
+        return self.logits(features_N1F[:, 0]), state
 
     def logits(self, features: Tensor) -> Tensor:
         """The output layer, on features of any leading shape."""
