@@ -1,7 +1,7 @@
-"""Beam search over a batch of sentences, with length normalisation and exact late stopping.
+"""Beam search over a batch of sentences, with length normalisation.
 
 Shapes in names: B sentences still being decoded, S source positions, K hypotheses of a sentence, N = B * K,
-C continuations of a hypothesis, T tokens so far (BOS included), V target vocabulary size.
+T tokens so far (BOS included), V target vocabulary size, D all sentences of the batch.
 """
 
 import math
@@ -10,7 +10,7 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
-from seq2seq.decoding import StepModel, likeliest, writable
+from seq2seq.decoding import StepModel, forbid, likeliest
 from seq2seq.models.memory import MemoryT, StateT
 from seq2seq.special_tokens import BOS, EOS
 
@@ -45,87 +45,88 @@ def beam_search(
 
     The lengths are int64 on the CPU, each at least 1. The caller sees to `model.eval()`.
     """
+    if not len(source_BS):
+        return []
     memory = model.encode(source_BS, source_lengths_B)
     state = model.start(memory)
-    search = _Search(max_lengths_B.tolist(), beam_size, length_penalty, source_BS.device)
-    while search.sentences:
-        shape_before = search.totals_BK.shape
+    search = _Search(max_lengths_B.to(source_BS.device), beam_size, length_penalty)
+    while len(search.sentences_B):
         logits_NV, state = model.step(search.last_tokens(), memory, state)
         origins_BK = search.extend(logits_NV)
-        undecided = search.settle()
-        rows_N = origins_BK[undecided].flatten()
-        state = state.select(rows_N)
-        if search.totals_BK.shape != shape_before:
-            memory = memory.select(rows_N)
-    return search.best
+        undecided_M = search.settle()
+        if len(undecided_M) < len(origins_BK):
+            origins_BK, memory = origins_BK[undecided_M], memory.select(undecided_M)
+            search.keep(undecided_M)
+        state = state.select(origins_BK.flatten())
+    return search.best()
 
 
 class _Search:
     """The hypotheses of the sentences that are not decided yet, and the best finished one of every sentence."""
 
-    def __init__(self, limits: list[int], beam_size: int, length_penalty: float, device: torch.device) -> None:
+    def __init__(self, limits_D: Tensor, beam_size: int, length_penalty: float) -> None:
+        sentences, device = len(limits_D), limits_D.device
         self.beam_size = beam_size
         self.length_penalty = length_penalty
-        self.limits = limits
-        self.sentences = list(range(len(limits)))
-        self.best = [Hypothesis([], -math.inf)] * len(limits)
+        self.shortest_limit = int(limits_D.min())
+        self.limits_B = limits_D
+        self.sentences_B = torch.arange(sentences, device=device)
         # One hypothesis at first: the beam fills up as soon as there are enough continuations.
-        self.totals_BK = torch.zeros(len(limits), 1, device=device)
-        self.tokens_BKT = torch.full((len(limits), 1, 1), BOS, device=device)
+        self.totals_BK = torch.zeros(sentences, 1, device=device)
+        self.tokens_BKT = torch.full((sentences, 1, 1), BOS, device=device)
+        self.best_scores_D = torch.full((sentences,), -math.inf, device=device)
+        self.best_lengths_D = torch.zeros(sentences, dtype=torch.int64, device=device)
+        self.best_tokens_DT = torch.full((sentences, int(limits_D.max()) + 1), EOS, device=device)
 
     def last_tokens(self) -> Tensor:
         """tokens_N that the model reads next."""
         return self.tokens_BKT[:, :, -1].flatten()
 
     def extend(self, logits_NV: Tensor) -> Tensor:
-        """Put the likeliest continuations in the place of the hypotheses. Gives the row (of N) each one continues."""
+        """Put the likeliest continuations in the place of the hypotheses; gives the row (of N) each one continues."""
         sentences, width, length = self.tokens_BKT.shape
-        log_probs_NC, tokens_NC = _continuations(logits_NV, self._rows_at_limit(), self.beam_size)
-        totals_BX = (self.totals_BK.view(-1, 1) + log_probs_NC).view(sentences, -1)
-        self.totals_BK, choices_BK = totals_BX.topk(min(self.beam_size, totals_BX.shape[1]), 1)
-        first_row_B1 = torch.arange(0, sentences * width, width, device=choices_BK.device)[:, None]
-        origins_BK = first_row_B1 + choices_BK // tokens_NC.shape[1]
-        tokens_BK1 = tokens_NC.view(sentences, -1).gather(1, choices_BK)[:, :, None]
-        self.tokens_BKT = torch.cat([self.tokens_BKT.view(-1, length)[origins_BK], tokens_BK1], 2)
+        log_probs_NV = logits_NV.log_softmax(1, dtype=torch.float32)
+        forbid(log_probs_NV)
+        if length > self.shortest_limit:
+            self._end_at_limits(log_probs_NV.view(sentences, -1, log_probs_NV.shape[1]))
+        vocabulary = logits_NV.shape[1]
+        log_probs_BKV = log_probs_NV.view(sentences, width, vocabulary)
+        self.totals_BK, places_BK = likeliest(log_probs_BKV, self.totals_BK, self.beam_size)
+        first_row_B1 = torch.arange(0, sentences * width, width, device=places_BK.device)[:, None]
+        origins_BK = first_row_B1 + places_BK // vocabulary
+        tokens_BK1 = (places_BK % vocabulary)[:, :, None]
+        self.tokens_BKT = torch.cat([self.tokens_BKT.flatten(0, 1)[origins_BK], tokens_BK1], 2)
         return origins_BK
 
-    def settle(self) -> list[int]:
-        """Let what ended compete, drop the sentences that are decided; gives the rows (of B) of the others."""
+    def settle(self) -> Tensor:
+        """Let what ended compete for its sentence's best; gives the rows (of B) of the sentences that go on."""
+        length = self.tokens_BKT.shape[2] - 1
         ended_BK = self.tokens_BKT[:, :, -1] == EOS
         ended_B, slots_B = self.totals_BK.masked_fill(~ended_BK, -math.inf).max(1)
+        scores_B = ended_B / length**self.length_penalty
+        better_M = (scores_B > self.best_scores_D[self.sentences_B]).nonzero()[:, 0]
+        if len(better_M):
+            sentences_M = self.sentences_B[better_M]
+            self.best_scores_D[sentences_M] = scores_B[better_M]
+            self.best_lengths_D[sentences_M] = length - 1
+            self.best_tokens_DT[sentences_M, :length] = self.tokens_BKT[better_M, slots_B[better_M], 1:]
         self.totals_BK = self.totals_BK.masked_fill(ended_BK, -math.inf)
-        undecided = []
-        for row, (ended, live) in enumerate(torch.stack([ended_B, self.totals_BK.amax(1)], 1).tolist()):
-            sentence = self.sentences[row]
-            score = self._score(ended, self.tokens_BKT.shape[2] - 1)
-            if score > self.best[sentence].score:
-                self.best[sentence] = Hypothesis(self.tokens_BKT[row, slots_B[row], 1:-1].tolist(), score)
-            if self._score(live, self.limits[sentence] + 1) > self.best[sentence].score:
-                undecided.append(row)
-        self.sentences = [self.sentences[row] for row in undecided]
-        self.totals_BK, self.tokens_BKT = self.totals_BK[undecided], self.tokens_BKT[undecided]
-        return undecided
+        bounds_B = self.totals_BK.amax(1) / (self.limits_B + 1) ** self.length_penalty
+        return (bounds_B > self.best_scores_D[self.sentences_B]).nonzero()[:, 0]
 
-    def _rows_at_limit(self) -> list[int]:
-        """Rows (of N) that hold as many tokens as their sentence may have: only EOS can follow."""
-        _, width, length = self.tokens_BKT.shape
-        full = [row for row, sentence in enumerate(self.sentences) if length > self.limits[sentence]]
-        return [row * width + slot for row in full for slot in range(width)]
+    def keep(self, rows_M: Tensor) -> None:
+        """Drop the sentences in all other rows (of B)."""
+        self.sentences_B, self.limits_B = self.sentences_B[rows_M], self.limits_B[rows_M]
+        self.totals_BK, self.tokens_BKT = self.totals_BK[rows_M], self.tokens_BKT[rows_M]
 
-    def _score(self, total: float, length: int) -> float:
-        return float(total / length**self.length_penalty)
+    def best(self) -> list[Hypothesis]:
+        """The winner of each sentence."""
+        columns = self.best_tokens_DT.tolist(), self.best_lengths_D.tolist(), self.best_scores_D.tolist()
+        return [Hypothesis(tokens[:length], score) for tokens, length, score in zip(*columns, strict=True)]
 
-
-def _continuations(logits_NV: Tensor, ending: list[int], count: int) -> tuple[Tensor, Tensor]:
-    """Log-probabilities and tokens, both NC, of each hypothesis' likeliest continuations; -inf for impossible ones.
-
-    The `count` best of a sentence are among the `count` best of each of its hypotheses.
-    """
-    ranked_NV = writable(logits_NV)
-    if ending:
-        eos_logits_N = ranked_NV[ending, EOS]
-        ranked_NV[ending] = -math.inf
-        ranked_NV[ending, EOS] = eos_logits_N
-    tokens_NC = likeliest(ranked_NV, count)
-    log_probs_NC = logits_NV.float().log_softmax(1).gather(1, tokens_NC)
-    return log_probs_NC.masked_fill(ranked_NV.gather(1, tokens_NC) == -math.inf, -math.inf), tokens_NC
+    def _end_at_limits(self, log_probs_BKV: Tensor) -> None:
+        """Only EOS can follow a hypothesis that holds as many tokens as its sentence may have."""
+        full_M = (self.limits_B < self.tokens_BKT.shape[2]).nonzero()[:, 0]
+        eos_MK = log_probs_BKV[full_M, :, EOS]
+        log_probs_BKV[full_M] = -math.inf
+        log_probs_BKV[full_M, :, EOS] = eos_MK

@@ -3,7 +3,8 @@
 Decoding needs a model only as a pure step, (token, state) -> (scores of the next token, state), whose tensors
 all have the batch as their first dimension; it knows no network.
 
-Shapes in names: B sentences, S source positions, V target vocabulary size, N chosen rows, C continuations.
+Shapes in names: B sentences, S source positions, T tokens, V target vocabulary size, K hypotheses of a sentence,
+N hypotheses that are being decoded, M those of them that go on; in `likeliest` C chosen ones, L elements of a block.
 """
 
 from typing import Protocol
@@ -15,6 +16,8 @@ from seq2seq.models.memory import MemoryT, StateT
 from seq2seq.special_tokens import BOS, EOS, PAD, UNK
 
 NEVER_WRITTEN = (PAD, UNK, BOS)
+BLOCK = 64
+"""Scores whose greatest is found before any are ranked (see `likeliest`)."""
 
 
 class StepModel(Protocol[MemoryT, StateT]):
@@ -28,8 +31,11 @@ class StepModel(Protocol[MemoryT, StateT]):
         """The state before the first token."""
         ...
 
-    def step(self, tokens_B: Tensor, memory: MemoryT, state: StateT) -> tuple[Tensor, StateT]:
-        """logits_BV of the token after `tokens_B`, and the state to go on from."""
+    def step(self, tokens_N: Tensor, memory: MemoryT, state: StateT) -> tuple[Tensor, StateT]:
+        """logits_NV of the token after `tokens_N`, and the state to go on from. Decoding writes into the logits.
+
+        N is a multiple of the memory's B: the hypotheses of a sentence stand side by side and share its memory.
+        """
         ...
 
 
@@ -38,15 +44,37 @@ def longest_translation(source_tokens: int) -> int:
     return 2 * source_tokens + 20
 
 
-def writable(logits_BV: Tensor) -> Tensor:
-    """A float32 copy of the logits in which the tokens that no translation contains are ruled out."""
-    never = torch.tensor(NEVER_WRITTEN, device=logits_BV.device)
-    return logits_BV.float().index_fill(1, never, -torch.inf)
+def forbid(scores_NV: Tensor) -> None:
+    """Rule out, in place, the tokens that no translation contains."""
+    scores_NV.index_fill_(1, torch.tensor(NEVER_WRITTEN, device=scores_NV.device), -torch.inf)
 
 
-def likeliest(logits_BV: Tensor, count: int) -> Tensor:
-    """tokens_BC: the `count` likeliest, best first. Greedy and beam search both choose here, so that ties agree."""
-    return logits_BV.topk(min(count, logits_BV.shape[1]), 1).indices
+def likeliest(scores_BKV: Tensor, totals_BK: Tensor, count: int) -> tuple[Tensor, Tensor]:
+    """The `count` best of `totals_BK + scores_BKV` in each of B groups, and their places among the K * V, best first.
+
+    Greedy and beam search both choose here, so that ties agree. The best of a group lie in those `count` blocks
+    whose best elements are best: only the block maxima and the elements of these blocks are ranked.
+    """
+    groups, width, size = scores_BKV.shape
+    maxima_BM = (totals_BK[:, :, None] + _block_maxima(scores_BKV)).flatten(1)
+    blocks_BC = maxima_BM.topk(min(count, maxima_BM.shape[1]), 1).indices
+    blocks_per_row = maxima_BM.shape[1] // width
+    rows_BC1 = (blocks_BC // blocks_per_row)[:, :, None]
+    columns_BCL = (blocks_BC % blocks_per_row)[:, :, None] * BLOCK + torch.arange(BLOCK, device=blocks_BC.device)
+    places_BX = (rows_BC1 * size + columns_BCL.clamp(max=size - 1)).flatten(1)
+    found_BX = scores_BKV.view(groups, -1).gather(1, places_BX) + totals_BK.gather(1, places_BX // size)
+    found_BX.masked_fill_((columns_BCL >= size).flatten(1), -torch.inf)
+    best_BC, chosen_BC = found_BX.topk(min(count, width * size), 1)
+    return best_BC, places_BX.gather(1, chosen_BC)
+
+
+def _block_maxima(scores_BKV: Tensor) -> Tensor:
+    """The greatest of each `BLOCK` scores in turn; the last block may be smaller."""
+    whole = scores_BKV.shape[2] // BLOCK * BLOCK
+    maxima = [scores_BKV[:, :, :whole].unflatten(2, (-1, BLOCK)).amax(3)] if whole else []
+    if whole < scores_BKV.shape[2]:
+        maxima.append(scores_BKV[:, :, whole:].amax(2, True))
+    return torch.cat(maxima, 2)
 
 
 @torch.inference_mode()
@@ -58,23 +86,27 @@ def greedy(
     The lengths are int64 on the CPU, each at least 1. A finished sentence leaves the batch, so that no step works
     on it any more. The caller sees to `model.eval()`.
     """
-    translations: list[list[int]] = [[] for _ in range(len(source_BS))]
-    limits = max_lengths_B.tolist()
     memory = model.encode(source_BS, source_lengths_B)
     state = model.start(memory)
-    tokens_B = torch.full((len(source_BS),), BOS, device=source_BS.device)
-    live = list(range(len(source_BS)))
-    while live:
-        logits_BV, state = model.step(tokens_B, memory, state)
-        tokens_B = likeliest(writable(logits_BV), 1)[:, 0]
-        kept = []
-        for row, (sentence, token) in enumerate(zip(live, tokens_B.tolist(), strict=True)):
-            if token != EOS:
-                translations[sentence].append(token)
-                if len(translations[sentence]) < limits[sentence]:
-                    kept.append(row)
-        if len(kept) < len(live):
-            live = [live[row] for row in kept]
-            rows_N = torch.tensor(kept, dtype=torch.int64, device=tokens_B.device)
-            tokens_B, memory, state = tokens_B[rows_N], memory.select(rows_N), state.select(rows_N)
-    return translations
+    tokens_N = torch.full((len(source_BS),), BOS, device=source_BS.device)
+    sentences_N = torch.arange(len(source_BS), device=source_BS.device)
+    limits_N = max_lengths_B.to(source_BS.device)
+    written_BT = torch.full((len(source_BS), max(max_lengths_B.tolist(), default=0)), EOS, device=source_BS.device)
+    for time in range(written_BT.shape[1]):
+        logits_NV, state = model.step(tokens_N, memory, state)
+        tokens_N = _best_tokens(logits_NV)
+        written_BT[sentences_N, time] = tokens_N
+        rows_M = ((tokens_N != EOS) & (limits_N > time + 1)).nonzero()[:, 0]
+        if not len(rows_M):
+            break
+        if len(rows_M) < len(tokens_N):
+            tokens_N, sentences_N, limits_N = tokens_N[rows_M], sentences_N[rows_M], limits_N[rows_M]
+            memory, state = memory.select(rows_M), state.select(rows_M)
+    lengths = (written_BT != EOS).sum(1).tolist()
+    return [row[:length] for row, length in zip(written_BT.tolist(), lengths, strict=True)]
+
+
+def _best_tokens(logits_NV: Tensor) -> Tensor:
+    scores_NV = logits_NV.float()
+    forbid(scores_NV)
+    return likeliest(scores_NV[:, None], scores_NV.new_zeros(len(scores_NV), 1), 1)[1][:, 0]

@@ -40,10 +40,11 @@ class TableModel:
     def start(self, memory: Place) -> Place:
         return memory
 
-    def step(self, tokens_B: Tensor, memory: Place, state: Place) -> tuple[Tensor, Place]:
-        self.batches.append(len(tokens_B))
-        number_B = (31 * state.number_B + 7 * memory.number_B + tokens_B + 1) % STATES
-        return self.logits_MV[number_B], Place(number_B)
+    def step(self, tokens_N: Tensor, memory: Place, state: Place) -> tuple[Tensor, Place]:
+        self.batches.append(len(tokens_N))
+        source_N = memory.number_B.repeat_interleave(len(tokens_N) // len(memory.number_B))
+        number_N = (31 * state.number_B + 7 * source_N + tokens_N + 1) % STATES
+        return self.logits_MV[number_N], Place(number_N)
 
     def log_probability(self, source: list[int], tokens: list[int]) -> float:
         """Teacher-forced log p(tokens | source)."""
