@@ -71,7 +71,7 @@ def likeliest(scores_BKV: Tensor, totals_BK: Tensor, count: int) -> tuple[Tensor
 def _block_maxima(scores_BKV: Tensor) -> Tensor:
     """The greatest of each `BLOCK` scores in turn; the last block may be smaller."""
     whole = scores_BKV.shape[2] // BLOCK * BLOCK
-    maxima = [scores_BKV[:, :, :whole].unflatten(2, (-1, BLOCK)).amax(3)] if whole else []
+    maxima = [scores_BKV[:, :, :whole].view(*scores_BKV.shape[:2], -1, BLOCK).amax(3)] if whole else []
     if whole < scores_BKV.shape[2]:
         maxima.append(scores_BKV[:, :, whole:].amax(2, True))
     return torch.cat(maxima, 2)

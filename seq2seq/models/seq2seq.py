@@ -1,6 +1,7 @@
 """The one interface that training and decoding know, whatever the architecture behind it.
 
-Shapes in names: B sentences, N = B or a multiple of it, S source positions, T target positions, F feature size, V target vocabulary size.
+Shapes in names: B sentences, N = B or a multiple of it, S source positions, T target positions, F feature size,
+V target vocabulary size.
 """
 
 from abc import abstractmethod
