@@ -4,7 +4,6 @@ Shapes in names: B batch, S source positions, T target positions, N real target 
 """
 
 from dataclasses import dataclass, replace
-from functools import cached_property
 from pathlib import Path
 
 import numpy as np
@@ -13,40 +12,8 @@ import pyarrow as pa
 import torch
 from torch import Tensor
 
+from seq2seq.ragged import Indices, Ragged
 from seq2seq.special_tokens import BOS, EOS, PAD
-
-Indices = npt.NDArray[np.int64]
-
-
-@dataclass(frozen=True)
-class Ragged:
-    """Sequences of ids, end to end in one array: sequence i is `ids[starts[i] : starts[i + 1]]`."""
-
-    ids: npt.NDArray[np.int32]
-    starts: npt.NDArray[np.int64]
-
-    @cached_property
-    def lengths(self) -> Indices:
-        """Tokens of each sequence."""
-        return np.diff(self.starts)
-
-    def __len__(self) -> int:
-        return len(self.starts) - 1
-
-    def __getitem__(self, index: int) -> npt.NDArray[np.int32]:
-        return self.ids[self.starts[index] : self.starts[index + 1]]
-
-    @classmethod
-    def of_lengths(cls, ids: npt.NDArray[np.int32], lengths: Indices) -> "Ragged":
-        """Sequences of these lengths, one after another in `ids`."""
-        return cls(ids, np.concatenate(([0], np.cumsum(lengths, dtype=np.int64))))
-
-    def take(self, rows: Indices) -> "Ragged":
-        """The sequences with these numbers, in this order; a number may occur several times."""
-        starts, lengths = self.starts[rows], self.starts[rows + 1] - self.starts[rows]
-        taken = Ragged.of_lengths(self.ids, lengths)
-        positions = np.arange(taken.starts[-1]) + np.repeat(starts - taken.starts[:-1], lengths)
-        return Ragged(self.ids[positions], taken.starts)
 
 
 @dataclass(frozen=True)
@@ -93,17 +60,11 @@ def read_encoded(path: Path) -> EncodedPairs:
     """Read a split that the `encode` step wrote."""
     with pa.memory_map(str(path)) as stream:
         table = pa.ipc.open_file(stream).read_all()
-        return EncodedPairs(*(_ragged(table.column(name).combine_chunks()) for name in ("source", "target")))
-
-
-def _ragged(lists: pa.ListArray) -> Ragged:
-    starts = lists.offsets.to_numpy().astype(np.int64)
-    ids = lists.values.to_numpy().astype(np.int32)
-    return Ragged(ids[starts[0] : starts[-1]], starts - starts[0])
+        return EncodedPairs(*(Ragged.of_arrow(table.column(name)) for name in ("source", "target")))
 
 
 def plan_batches(pairs: EncodedPairs, batch_tokens: int) -> list[slice]:
-    """Cut the pairs, in the order of `shuffled_by_length`, into runs of at most `batch_tokens` target tokens.
+    """Cut the pairs, sorted by length, into runs of at most `batch_tokens` target tokens.
 
     A pair longer than the budget is a batch of its own. The cut is the same in every epoch, because pairs change
     places only with pairs of the same lengths.
@@ -126,9 +87,13 @@ def epoch_batches(pairs: EncodedPairs, plan: list[slice], seed: int, epoch: int)
 
 
 def _by_length(pairs: EncodedPairs, order: Indices) -> Indices:
-    """`order`, sorted by source and then target length; equals stay in the order given."""
-    keys = (pairs.target.lengths[order], pairs.source.lengths[order])
-    return order[np.lexsort(keys)]
+    """`order`, sorted by source and then target length; equals stay in the order given.
+
+    Target lengths rise among sources of even length and fall among those of odd length: a batch that goes over from
+    one source length to the next then holds two runs of like target lengths, which halves the padding of targets.
+    """
+    sources, targets = pairs.source.lengths[order], pairs.target.lengths[order]
+    return order[np.lexsort((np.where(sources % 2 == 0, targets, -targets), sources))]
 
 
 def collate(pairs: EncodedPairs, indices: Indices) -> Batch:

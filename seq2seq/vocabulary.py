@@ -5,21 +5,23 @@
 * unigram: a unigram language model over subwords (Kudo 2018, section 3.2), see `seq2seq.unigram`.
 
 Tokens 0 to 3 are `<pad> <unk> <s> </s>`. They belong to the model and are not registered as special text, so that
-nobody gets them by typing them: the text `<pad>` is three pieces like any other.
+nobody gets them by typing them: the text `<pad>` is three pieces like any other. With `vocabulary.language_tags` two
+more follow, `<2de>` and `<2en>`, and the source tokenizer puts the one of the target language before each sentence.
 
 Every character of the training split has a token of its own, hence subwords lose nothing there. A character that
 was never seen becomes `<unk>`: byte tokens in its place would have embeddings that were never trained.
 """
 
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import Any
 
-from tokenizers import Tokenizer, decoders, models, pre_tokenizers, trainers
+from tokenizers import Tokenizer, decoders, models, pre_tokenizers, processors, trainers
 
 from seq2seq.artifacts import Artifact
-from seq2seq.corpora.pairs import SIDES, read_pairs
+from seq2seq.corpora.pairs import SIDES, Pairs, read_pairs
 from seq2seq.errors import ConfigError
+from seq2seq.language_tags import language_tag, with_tag
 from seq2seq.pipeline import Job
 from seq2seq.settings.vocabulary import VocabularySettings
 from seq2seq.special_tokens import BOS, EOS, PAD, SPECIAL_TOKENS, UNK
@@ -32,17 +34,19 @@ SHOWN_UNKNOWN_WORDS = 10
 def learn(vocabulary: VocabularySettings, tokenize: Artifact, job: Job) -> dict[str, Any]:
     """Write `source_tokenizer.json` and `target_tokenizer.json`: raw text in, ids out, and ids to text.
 
-    The two are equal when `vocabulary.joint`. Raises ConfigError without a training split, and for subwords when
-    `vocabulary.size` is below the number of different characters.
+    The two have the same tokens when `vocabulary.joint`. Raises ConfigError without a training split, for subwords
+    when `vocabulary.size` is below the number of different characters, and for language tags of a single language.
     """
     if not tokenize.has("train.arrow"):
         raise ConfigError("corpus.train is empty: a vocabulary is learned from the training split, so name one.")
-    frame = read_pairs(tokenize.file("train.arrow")).frame
+    pairs = read_pairs(tokenize.file("train.arrow"))
     rules = tokenize.file("rules.json").read_text(encoding="utf-8")
-    pieces = {side: count_pieces(frame[side]) for side in SIDES}
+    pieces = {side: count_pieces(pairs.frame[side]) for side in SIDES}
     if vocabulary.joint:
-        shared = build_tokenizer(vocabulary, pieces["source"] + pieces["target"], rules)
-        tokenizers = dict.fromkeys(SIDES, shared)
+        tags = _tags(pairs) if vocabulary.language_tags else []
+        shared = build_tokenizer(vocabulary, pieces["source"] + pieces["target"], rules, tags)
+        tagged = with_tag(shared, pairs.target_language) if tags else shared
+        tokenizers = {"source": tagged, "target": shared}
     else:
         tokenizers = {side: build_tokenizer(vocabulary, pieces[side], rules) for side in SIDES}
     for side, tokenizer in tokenizers.items():
@@ -50,42 +54,56 @@ def learn(vocabulary: VocabularySettings, tokenize: Artifact, job: Job) -> dict[
     return {side: _measure(tokenizers[side], pieces[side]) for side in SIDES}
 
 
+def _tags(pairs: Pairs) -> list[str]:
+    if pairs.source_language == pairs.target_language:
+        raise ConfigError(
+            f"vocabulary.language_tags tell two languages apart, and both sides of the corpus are "
+            f"{pairs.source_language}: set vocabulary.language_tags=false."
+        )
+    return [language_tag(language) for language in (pairs.source_language, pairs.target_language)]
+
+
 def count_pieces(sentences: Iterable[str]) -> Counter[str]:
     """How often each piece occurs in sentences whose pieces are joined by single spaces."""
     return Counter(piece for sentence in sentences for piece in sentence.split())
 
 
-def build_tokenizer(settings: VocabularySettings, pieces: Counter[str], rules: str) -> Tokenizer:
-    """A complete tokenizer over counted pieces; `rules` is the JSON text of `rules.json`. Raises ConfigError."""
+def build_tokenizer(
+    settings: VocabularySettings, pieces: Counter[str], rules: str, tags: Sequence[str] = ()
+) -> Tokenizer:
+    """A complete tokenizer over counted pieces; `rules` is the JSON text of `rules.json`. Raises ConfigError.
+
+    `tags` get the numbers after the special tokens.
+    """
     tokenizer = Tokenizer.from_str(rules)
-    tokenizer.model = MODELS[settings.kind](settings, pieces)
-    tokenizer.decoder = build_decoder(settings.kind)
+    tokenizer.model = MODELS[settings.kind](settings, pieces, [*SPECIAL_TOKENS, *tags])
+    tokenizer.decoder = build_decoder(settings.kind, tags)
     return tokenizer
 
 
-def build_decoder(kind: str) -> decoders.Decoder:
-    """Tokens to detokenized text: no padding, no bos, no eos, and `⁇` where a token is unknown (as SentencePiece)."""
+def build_decoder(kind: str, tags: Sequence[str] = ()) -> decoders.Decoder:
+    """Tokens to detokenized text: no padding, bos, eos or tag, and `⁇` where a token is unknown (as SentencePiece)."""
     unknown = f"{BOUNDARY}⁇" if kind == "word" else "⁇"  # an unknown word takes its boundary with it
-    silent = [decoders.Replace(SPECIAL_TOKENS[index], "") for index in (PAD, BOS, EOS)]
+    silent = [decoders.Replace(token, "") for token in (*(SPECIAL_TOKENS[index] for index in (PAD, BOS, EOS)), *tags)]
     spaced = decoders.Metaspace(BOUNDARY, "never")
     return decoders.Sequence(
         [*silent, decoders.Replace(SPECIAL_TOKENS[UNK], unknown), spaced, decoders.Fuse(), decoders.Strip(" ", 1, 0)]
     )
 
 
-def _words(settings: VocabularySettings, pieces: Counter[str]) -> models.Model:
+def _words(settings: VocabularySettings, pieces: Counter[str], special: list[str]) -> models.Model:
     ranked = sorted((-count, piece) for piece, count in pieces.items() if count >= settings.min_frequency)
-    words = [piece for _, piece in ranked[: settings.size - len(SPECIAL_TOKENS)]]
-    numbered = {token: index for index, token in enumerate([*SPECIAL_TOKENS, *words])}
+    words = [piece for _, piece in ranked[: settings.size - len(special)]]
+    numbered = {token: index for index, token in enumerate([*special, *words])}
     return models.WordLevel(numbered, unk_token=SPECIAL_TOKENS[UNK])
 
 
-def _byte_pairs(settings: VocabularySettings, pieces: Counter[str]) -> models.Model:
-    _require_room_for_characters(settings, pieces)
+def _byte_pairs(settings: VocabularySettings, pieces: Counter[str], special: list[str]) -> models.Model:
+    _require_room_for_characters(settings, pieces, special)
     trainer = trainers.BpeTrainer(
         vocab_size=settings.size,
         min_frequency=settings.min_frequency,
-        special_tokens=list(SPECIAL_TOKENS),
+        special_tokens=special,
         show_progress=False,
     )
     learner = Tokenizer(models.BPE(unk_token=SPECIAL_TOKENS[UNK], fuse_unk=True))
@@ -95,19 +113,19 @@ def _byte_pairs(settings: VocabularySettings, pieces: Counter[str]) -> models.Mo
     return trained
 
 
-def _unigram(settings: VocabularySettings, pieces: Counter[str]) -> models.Model:
-    _require_room_for_characters(settings, pieces)
-    special = [(token, 0.0) for token in SPECIAL_TOKENS]
-    return models.Unigram([*special, *learn_unigram(pieces, settings.size - len(SPECIAL_TOKENS))], UNK, False)
+def _unigram(settings: VocabularySettings, pieces: Counter[str], special: list[str]) -> models.Model:
+    _require_room_for_characters(settings, pieces, special)
+    unscored = [(token, 0.0) for token in special]
+    return models.Unigram([*unscored, *learn_unigram(pieces, settings.size - len(special))], UNK, False)
 
 
-def _require_room_for_characters(settings: VocabularySettings, pieces: Counter[str]) -> None:
-    needed = len({character for piece in pieces for character in piece}) + len(SPECIAL_TOKENS)
+def _require_room_for_characters(settings: VocabularySettings, pieces: Counter[str], special: list[str]) -> None:
+    needed = len({character for piece in pieces for character in piece}) + len(special)
     if needed > settings.size:
         raise ConfigError(
             f"vocabulary.size = {settings.size:,} is too small for {settings.kind}: the training text has "
-            f"{needed - len(SPECIAL_TOKENS):,} different characters, and each needs a token beside the "
-            f"{len(SPECIAL_TOKENS)} special ones. Set vocabulary.size to {needed:,} or more, or clean the corpus."
+            f"{needed - len(special):,} different characters, and each needs a token beside the "
+            f"{len(special)} special ones. Set vocabulary.size to {needed:,} or more, or clean the corpus."
         )
 
 

@@ -3,7 +3,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from seq2seq.batching import EncodedPairs, Ragged, collate, epoch_batches, plan_batches
+from seq2seq.batching import EncodedPairs, collate, epoch_batches, plan_batches
+from seq2seq.ragged import Ragged
 from seq2seq.special_tokens import BOS, EOS, PAD
 
 

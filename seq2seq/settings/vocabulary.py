@@ -2,7 +2,7 @@
 
 from typing import Literal
 
-from pydantic import Field
+from pydantic import Field, ValidationInfo, field_validator
 
 from seq2seq.settings.section import Section
 
@@ -21,3 +21,18 @@ class VocabularySettings(Section):
         2, ge=1, description="Rarer words (bpe: merges) get no token of their own; not for unigram."
     )
     joint: bool = Field(False, description="One vocabulary for source and target.")
+    language_tags: bool = Field(
+        False,
+        description="One model for both directions: the first source token says into which language (Johnson et al. "
+        "2017), and each training pair is used there and back. Needs joint.",
+    )
+
+    @field_validator("language_tags")
+    @classmethod
+    def _tags_need_one_vocabulary(cls, tags: bool, known: ValidationInfo) -> bool:
+        if tags and not known.data.get("joint", True):
+            raise ValueError(
+                "both directions in one model need one vocabulary for both languages: set joint = true, or "
+                "language_tags = false"
+            )
+        return tags
