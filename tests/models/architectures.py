@@ -24,4 +24,17 @@ ARCHITECTURES: dict[str, dict[str, Any]] = {
     "additive": {"attention": "additive", "bidirectional": True, "encoder_layers": 2, "decoder_layers": 2},
     "tied": {"attention": "general", "tie_embeddings": True},
     "tied without attention": {"tie_embeddings": True},
+    "transformer": {"architecture": "transformer"},
+    "transformer, deep encoder and shallow decoder": {"architecture": "transformer", "encoder_layers": 4},
+    "transformer, deep decoder and many heads": {
+        "architecture": "transformer",
+        "decoder_layers": 3,
+        "attention_heads": 6,
+    },
+    "transformer, tied": {"architecture": "transformer", "tie_embeddings": True},
+    "transformer with word dropout": {
+        "architecture": "transformer",
+        "source_word_dropout": 0.2,
+        "target_word_dropout": 0.2,
+    },
 }
