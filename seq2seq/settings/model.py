@@ -77,7 +77,12 @@ class ModelSettings(Section):
 
     @model_validator(mode="after")
     def _sizes_agree(self) -> Self:
-        if self.attention == "dot" and self.encoder_output_size != self.decoder_hidden_size:
+        if self.architecture == "transformer" and self.embedding_size % self.attention_heads:
+            raise ValueError(
+                f"attention_heads = {self.attention_heads} does not divide embedding_size = {self.embedding_size}: each "
+                "head has an equal part of a transformer's size"
+            )
+        elif self.attention == "dot" and self.encoder_output_size != self.decoder_hidden_size:
             raise ValueError(
                 f"attention = dot compares states of one size, but the encoder gives {self.encoder_output_size} "
                 f"and the decoder {self.decoder_hidden_size}: make them equal, or use general"
