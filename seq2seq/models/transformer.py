@@ -181,7 +181,8 @@ class EncoderLayer(nn.Module):
         """The layer's sum, BSE."""
         attended_BSE, _ = self.attention(self.attention_norm(vectors_BSE), seen)
         vectors_BSE = vectors_BSE + self.dropout(attended_BSE)
-        return vectors_BSE + self.dropout(self.feedforward(self.feedforward_norm(vectors_BSE)))  # type: ignore[no-any-return]  # nn.Module.__call__ is untyped
+        summed_BSE: Tensor = vectors_BSE + self.dropout(self.feedforward(self.feedforward_norm(vectors_BSE)))
+        return summed_BSE
 
 
 class DecoderLayer(nn.Module):
