@@ -4,6 +4,7 @@ Shapes in names: B batch, S source positions, T target positions, N real target 
 """
 
 from dataclasses import dataclass, replace
+from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
@@ -63,6 +64,14 @@ def read_encoded(path: Path) -> EncodedPairs:
         return EncodedPairs(*(Ragged.of_arrow(table.column(name)) for name in ("source", "target")))
 
 
+def read_begins(path: Path) -> tuple[npt.NDArray[np.bool_], npt.NDArray[np.bool_]]:
+    """For each token of all sources, and of all targets, whether it is the first of its piece."""
+    with pa.memory_map(str(path)) as stream:
+        table = pa.ipc.open_file(stream).read_all()
+        source, target = (table.column(f"{side}_begins").combine_chunks().flatten() for side in ("source", "target"))
+        return source.to_numpy(zero_copy_only=False), target.to_numpy(zero_copy_only=False)
+
+
 def plan_batches(pairs: EncodedPairs, batch_tokens: int) -> list[slice]:
     """Cut the pairs, sorted by length, into runs of at most `batch_tokens` target tokens.
 
@@ -77,6 +86,16 @@ def plan_batches(pairs: EncodedPairs, batch_tokens: int) -> list[slice]:
             start, tokens = position, 0
         tokens += length
     return [*cuts, slice(start, len(lengths))] if len(lengths) else []
+
+
+def cut_evenly(pairs: EncodedPairs, batches: int) -> list[slice]:
+    """Cut the pairs, sorted by length, into so many runs of about equally many target tokens, none of them empty."""
+    lengths = pairs.target.lengths[_by_length(pairs, np.arange(len(pairs)))] + 1
+    middles = np.cumsum(lengths) - lengths / 2
+    number = np.arange(1, batches)
+    cuts = np.searchsorted(middles, lengths.sum() * number / batches)
+    cuts = np.clip(np.maximum.accumulate(cuts - number), 0, len(pairs) - batches) + number
+    return [slice(start, end) for start, end in pairwise([0, *cuts.tolist(), len(pairs)])]
 
 
 def epoch_batches(pairs: EncodedPairs, plan: list[slice], seed: int, epoch: int) -> list[Indices]:

@@ -52,6 +52,19 @@ class Config(Section):
             raise ValueError(f"{name} is a name that the folder of a language pair needs for itself")
         return name
 
+    @field_validator("training")
+    @classmethod
+    def _words_can_be_cut_so(cls, training: TrainingSettings, known: ValidationInfo) -> TrainingSettings:
+        vocabulary = known.data.get("vocabulary")
+        for name, kind in (("subword_dropout", "bpe"), ("subword_temperature", "unigram")):
+            value = getattr(training, name)
+            if vocabulary and value and vocabulary.kind != kind:
+                raise ValueError(
+                    f"{name} = {value:g} cuts the words of a {kind} vocabulary, and vocabulary.kind is "
+                    f"{vocabulary.kind}: set training.{name} = 0 or vocabulary.kind = {kind}"
+                )
+        return training
+
     @field_validator("promotion")
     @classmethod
     def _level_can_be_reached(cls, promotion: PromotionSettings, known: ValidationInfo) -> PromotionSettings:

@@ -61,6 +61,11 @@ class Lattice:
         renumbered = numbers[self.subwords]
         return self._with_edges(renumbered >= 0, renumbered)
 
+    def sorted_by_end(self) -> "Lattice":
+        """The same lattice, its edges in the order of the nodes where they end."""
+        order = np.argsort(self.ends, kind="stable")
+        return replace(self, starts=self.starts[order], ends=self.ends[order], subwords=self.subwords[order])
+
     def _with_edges(self, kept: NDArray[np.bool_], subwords: Indices) -> "Lattice":
         return replace(self, starts=self.starts[kept], ends=self.ends[kept], subwords=subwords[kept])
 

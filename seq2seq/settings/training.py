@@ -26,6 +26,20 @@ class TrainingSettings(Section):
         description="Share of decoder inputs that are the ground truth; 1 runs the target in one call.",
     )
     batch_tokens: int = Field(1000, ge=1, description="Target tokens of a batch (padding not counted), at most.")
+    subword_dropout: float = Field(
+        0.0,
+        ge=0,
+        le=1,
+        description="bpe: probability that a merge is left out when words are cut, anew in each epoch (BPE-dropout, "
+        "Provilkov et al. 2020); 0: words are cut as in translation.",
+    )
+    subword_temperature: float = Field(
+        0.0,
+        ge=0,
+        le=100,
+        description="unigram: words are cut at random, anew in each epoch, in proportion to P^(1/temperature) (Kudo "
+        "2018, where 1/temperature is alpha); 0: words are cut as in translation.",
+    )
     average_decay: float = Field(
         0.0,
         ge=0,

@@ -31,7 +31,7 @@ from seq2seq.settings.model import ModelSettings
 from seq2seq.settings.training import TrainingSettings
 from seq2seq.special_tokens import PAD
 from seq2seq.training.checkpoint import load_checkpoint, save_checkpoint
-from seq2seq.training.data import TrainingData
+from seq2seq.training.data import TrainingData, read_training_data
 from seq2seq.training.forcing import decoder_features
 from seq2seq.training.loss import linear_cross_entropy
 from seq2seq.training.progress import Progress
@@ -85,7 +85,7 @@ def train_from(
         if weights is not None:
             fill(network, weights)
         network.to(device)
-        data = TrainingData(read_encoded(encode.file("train.arrow")), training.batch_tokens, training.seed)
+        data = read_training_data(encode.file("train.arrow"), source_tokenizer, target_tokenizer, training)
         trainer = Trainer(network, training, data, validation, job, validate_first=weights is not None)
         trainer.run()
     write_model(job.into, network, model, references.source_language, references.target_language, vocabulary.folder)
