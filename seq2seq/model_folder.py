@@ -12,6 +12,7 @@ only `write_model` and `load_model` import it.
 from __future__ import annotations
 
 import json
+import re
 import shutil
 from dataclasses import dataclass
 from pathlib import Path
@@ -29,7 +30,9 @@ if TYPE_CHECKING:
 
     from seq2seq.models.seq2seq import Seq2Seq
 
-FORMAT = 1
+FORMAT = 2
+READ = (1, FORMAT)
+"""Formats that load. In format 1 the layers of an LSTM were one module (see `_renamed`)."""
 WEIGHTS = "model.safetensors"
 CONFIG = "config.json"
 SOURCE_TOKENIZER = "source_tokenizer.json"
@@ -154,9 +157,9 @@ def _read_config(folder: Path) -> FolderConfig:
 def _check_format(path: Path, values: Any) -> None:
     if not isinstance(values, dict) or "format" not in values:
         raise ModelError(f"{path} was not written by seq2seq-flows: it names no format. Only its own models load.")
-    if values["format"] != FORMAT:
+    if values["format"] not in READ:
         raise ModelError(
-            f"{path} has format {values['format']!r}, and this version reads format {FORMAT}. "
+            f"{path} has format {values['format']!r}, and this version reads formats {READ[0]} to {FORMAT}. "
             "Install the version of seq2seq-flows that wrote it, or train the model again."
         )
 
@@ -183,7 +186,7 @@ def fill(model: nn.Module, path: Path) -> None:
     from torch import no_grad
 
     try:
-        stored = load_file(path)
+        stored = {_renamed(name): tensor for name, tensor in load_file(path).items()}
     except SafetensorError as error:
         raise ModelError(f"{path} is not a safetensors file: {error}. {REMEDY}") from None
     wanted = distinct_tensors(model)
@@ -200,6 +203,13 @@ def fill(model: nn.Module, path: Path) -> None:
     with no_grad():
         for name, tensor in wanted.items():
             tensor.copy_(stored[name])
+
+
+def _renamed(name: str) -> str:
+    """A tensor's name, from its name in format 1: `encoder.lstm.weight_ih_l1` was what layer 1 reads."""
+    return re.sub(
+        r"^(encoder|decoder)\.lstm\.(weight|bias)_(ih|hh)_l(\d+)", r"\1.recurrent.layers.\4.\2_\3_l0", name
+    )
 
 
 def _shape(tensor: Tensor | None) -> str:

@@ -33,9 +33,7 @@ def test_the_weights_are_those_that_make_the_contexts(tmp_path: Path) -> None:
     target = [[2, *loaded.target_tokenizer.encode("four five").ids]]
     with torch.inference_mode():
         memory = network.encode(torch.tensor(ids), torch.tensor([4]))
-        states, _ = network.decoder.lstm(
-            network.decoder.embedding(torch.tensor(target)), tuple(part.transpose(0, 1) for part in memory.initial)
-        )
+        states, _ = network.decoder.recurrent(network.decoder.embedding(torch.tensor(target)), memory.initial)
         attention = network.decoder.attention
         assert attention is not None
         wanted = attention.scores(states, memory.keys_BSK).softmax(-1)[0]

@@ -2,7 +2,7 @@
 
 Every tensor has the batch as its first dimension, so that decoding can choose rows without knowing the model.
 Each architecture has its own; `Rows` is what decoding asks of them.
-Shapes in names: B batch, S source positions, T target positions, L layers, H hidden size, K key size.
+Shapes in names: B batch, S source positions, T target positions, L layers, H hidden size, K key size, F feature size.
 """
 
 from typing import NamedTuple, Protocol, Self, TypeVar
@@ -23,14 +23,19 @@ StateT = TypeVar("StateT", bound=Rows)
 
 
 class State(NamedTuple):
-    """The decoder LSTM between two tokens."""
+    """A recurrent decoder between two tokens."""
 
     hidden_BLH: Tensor
-    cell_BLH: Tensor
+    cell_BLH: Tensor | None = None
+    """None for a GRU."""
+    fed_BF: Tensor | None = None
+    """With input feeding: the features of the token before, which the next step reads."""
 
     def select(self, rows_N: Tensor) -> Self:
         """The state of the given rows, in their order; a row may occur more than once."""
-        return type(self)(*(tensor.index_select(0, rows_N) for tensor in self))
+        cell_NLH = None if self.cell_BLH is None else self.cell_BLH.index_select(0, rows_N)
+        fed_NF = None if self.fed_BF is None else self.fed_BF.index_select(0, rows_N)
+        return type(self)(self.hidden_BLH.index_select(0, rows_N), cell_NLH, fed_NF)
 
 
 class Memory(NamedTuple):

@@ -1,60 +1,47 @@
-"""The two ends of the lecture's system (Sutskever et al. 2014): an encoder LSTM and a decoder LSTM.
+"""The lecture's system (Sutskever et al. 2014), an encoder and a decoder of LSTM layers, and what grew around it.
 
 Shapes in names: B batch, S source positions, T target positions, L layers, H hidden size, E embedding size,
-F feature size, V vocabulary size, D directions.
+F feature size, V vocabulary size.
 """
 
 import torch
 from torch import Tensor, nn
-from torch.nn.utils.rnn import pack_padded_sequence, pad_packed_sequence
 
 from seq2seq.models.attention import make_attention
+from seq2seq.models.embedding import Dropout, Embedding
+from seq2seq.models.linear import Linear, LinearMaker, plain
 from seq2seq.models.memory import Memory, State
+from seq2seq.models.recurrent_layers import RecurrentLayers
+from seq2seq.models.recurrent_step import DecoderStep, Stepper
 from seq2seq.models.seq2seq import Seq2Seq
 from seq2seq.settings.model import ModelSettings
-from seq2seq.special_tokens import PAD
 
 
-class EncoderLSTM(nn.Module):
+class RecurrentEncoder(nn.Module):
     """Reads the source; its last hidden and cell state hold the sentence."""
 
     def __init__(self, settings: ModelSettings, source_size: int) -> None:
         super().__init__()
-        self.embedding = nn.Embedding(source_size, settings.embedding_size, padding_idx=PAD)
-        self.dropout = nn.Dropout(settings.dropout)
+        # What is read of the embedding is dropped out by the layers.
+        self.embedding = Embedding(source_size, settings.embedding_size, word_dropout=settings.source_word_dropout)
         self.reverse_source = settings.reverse_source
-        self.lstm = nn.LSTM(
+        self.recurrent = RecurrentLayers(
+            settings,
             settings.embedding_size,
             settings.encoder_hidden_size,
             settings.encoder_layers,
-            batch_first=True,
-            bidirectional=settings.bidirectional,
-            dropout=settings.dropout if settings.encoder_layers > 1 else 0.0,
+            settings.bidirectional,
         )
 
-    def forward(self, source_BS: Tensor, lengths_B: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-        """outputs_BSH and the last hidden and cell state of each layer, both BLH with the directions side by side.
+    def forward(self, source_BS: Tensor, lengths_B: Tensor) -> tuple[Tensor, State]:
+        """outputs_BSH and the last state of each layer, both with the directions side by side.
 
-        `lengths_B` is on the CPU. Padding is never read: where lengths differ the batch is packed, and where
-        they agree (as in length buckets) there is none, and the whole batch goes to the faster plain kernel.
-        With `reverse_source` the outputs are in the reversed order, too.
+        `lengths_B` is on the CPU. With `reverse_source` the outputs are in the reversed order, too.
         """
         if self.reverse_source:
             source_BS = reversed_rows(source_BS, lengths_B)
-        embedded_BSE = self.dropout(self.embedding(source_BS))
-        if bool((lengths_B == source_BS.shape[1]).all()):
-            outputs_BSH, last = self.lstm(embedded_BSE)
-        else:
-            packed = pack_padded_sequence(embedded_BSE, lengths_B, batch_first=True, enforce_sorted=False)
-            packed_outputs, last = self.lstm(packed)
-            outputs_BSH, _ = pad_packed_sequence(packed_outputs, batch_first=True, total_length=source_BS.shape[1])
-        hidden_BLH, cell_BLH = (self._by_layer(state) for state in last)
-        return outputs_BSH, hidden_BLH, cell_BLH
-
-    def _by_layer(self, state_LDBH: Tensor) -> Tensor:
-        """PyTorch stacks layers and directions before the batch; we want [batch, layer, directions * hidden]."""
-        stacked_LDBH = state_LDBH.view(self.lstm.num_layers, -1, *state_LDBH.shape[1:])
-        return stacked_LDBH.permute(2, 0, 1, 3).flatten(2)
+        outputs_BSH, last = self.recurrent(self.embedding(source_BS), lengths_B=lengths_B)
+        return outputs_BSH, last
 
 
 def reversed_rows(source_BS: Tensor, lengths_B: Tensor) -> Tensor:
@@ -69,22 +56,28 @@ class Bridge(nn.Module):
     """Hands the encoder's last state to the decoder.
 
     Equal shapes are handed over as they are, as in the lecture. Other sizes go through a linear map, and a
-    decoder deeper than the encoder starts its further layers from the encoder's top layer.
+    decoder deeper than the encoder starts its further layers from the encoder's top layer. With input feeding
+    the first step reads zeros in the place of features.
     """
 
     def __init__(self, settings: ModelSettings) -> None:
         super().__init__()
         self.layers = settings.decoder_layers
+        self.fed_size = settings.feature_size if settings.input_feeding else 0
         size = settings.encoder_output_size
         self.hidden: nn.Module = nn.Identity()
         self.cell: nn.Module = nn.Identity()
         if size != settings.decoder_hidden_size or settings.bidirectional:
             self.hidden = nn.Sequential(nn.Linear(size, settings.decoder_hidden_size), nn.Tanh())
-            self.cell = nn.Linear(size, settings.decoder_hidden_size)
+            if settings.architecture == "lstm":
+                self.cell = nn.Linear(size, settings.decoder_hidden_size)
 
-    def forward(self, hidden_BLH: Tensor, cell_BLH: Tensor) -> State:
+    def forward(self, last: State) -> State:
         """The decoder's first state."""
-        return State(self.hidden(self._fit(hidden_BLH)), self.cell(self._fit(cell_BLH)))
+        hidden_BLH = self.hidden(self._fit(last.hidden_BLH))
+        cell_BLH = None if last.cell_BLH is None else self.cell(self._fit(last.cell_BLH))
+        fed_BF = hidden_BLH.new_zeros(len(hidden_BLH), self.fed_size) if self.fed_size else None
+        return State(hidden_BLH, cell_BLH, fed_BF)
 
     def _fit(self, state_BLH: Tensor) -> Tensor:
         missing = self.layers - state_BLH.shape[1]
@@ -93,55 +86,82 @@ class Bridge(nn.Module):
         return torch.cat([state_BLH, state_BLH[:, -1:].expand(-1, missing, -1)], 1)
 
 
-class DecoderLSTM(nn.Module):
+class RecurrentDecoder(nn.Module):
     """Predicts the target, one token after another, from the tokens before and what the encoder handed over."""
 
     def __init__(self, settings: ModelSettings, target_size: int) -> None:
         super().__init__()
-        self.embedding = nn.Embedding(target_size, settings.embedding_size, padding_idx=PAD)
-        self.dropout = nn.Dropout(settings.dropout)
-        self.lstm = nn.LSTM(
+        self.embedding = Embedding(target_size, settings.embedding_size, word_dropout=settings.target_word_dropout)
+        self.input_feeding = settings.input_feeding
+        self.recurrent = RecurrentLayers(
+            settings,
             settings.embedding_size,
             settings.decoder_hidden_size,
             settings.decoder_layers,
-            batch_first=True,
-            dropout=settings.dropout if settings.decoder_layers > 1 else 0.0,
+            fed_size=settings.feature_size if settings.input_feeding else 0,
         )
         self.attention = make_attention(settings.attention, settings.decoder_hidden_size, settings.encoder_output_size)
-        self.readout: nn.Module | None = None
+        self.readout: nn.Linear | None = None
         if self.attention is not None or settings.tie_embeddings:
             context_size = settings.encoder_output_size if self.attention is not None else 0
             self.readout = nn.Linear(settings.decoder_hidden_size + context_size, settings.feature_size)
+        self.norm = nn.LayerNorm(settings.feature_size) if settings.layer_norm else nn.Identity()
+        self.dropout = Dropout(settings.dropout, settings.variational_dropout)
         self.output = nn.Linear(settings.feature_size, target_size)
         if settings.tie_embeddings:
             self.output.weight = self.embedding.weight
 
     def forward(self, inputs_BT: Tensor, memory: Memory, state: State) -> tuple[Tensor, State]:
-        """features_BTF for all the given tokens in one call of the LSTM, and the state after the last."""
-        embedded_BTE = self.dropout(self.embedding(inputs_BT))
-        layers_first = tuple(tensor.transpose(0, 1).contiguous() for tensor in state)
-        states_BTH, last = self.lstm(embedded_BTE, layers_first)
-        features_BTF = self._read(states_BTH, memory)
-        return features_BTF, State(*(tensor.transpose(0, 1) for tensor in last))
+        """features_BTF for all the given tokens, and the state after the last.
 
-    def _read(self, states_BTH: Tensor, memory: Memory) -> Tensor:
-        """tanh(W [context; state]) (Luong et al. 2015, equation 5); the lecture's decoder reads its state alone."""
-        if self.readout is None:
-            return self.dropout(states_BTH)  # type: ignore[no-any-return]  # nn.Module.__call__ is untyped
+        One call of each layer for all positions; with input feeding, one position after another.
+        """
+        if self.input_feeding:
+            return self._step_by_step(inputs_BT, memory, state)
+        states_BTH, last = self.recurrent(self.embedding(inputs_BT), state)
+        return self.dropout(self.features(states_BTH, memory, self.readout)), last
+
+    def _step_by_step(self, inputs_BT: Tensor, memory: Memory, state: State) -> tuple[Tensor, State]:
+        step = DecoderStep(self, plain)
+        products_BTG, noise = step.read(inputs_BT), self._noise(inputs_BT)
+        features = []
+        for time in range(inputs_BT.shape[1]):
+            features_BF, state = step(products_BTG[:, time], memory, state, [each[:, time] for each in noise])
+            features.append(features_BF)
+        return torch.stack(features, 1), state
+
+    def _noise(self, inputs_BT: Tensor) -> list[Tensor]:
+        """What dropout will multiply by at all positions (see `DecoderStep`), drawn at once; empty without dropout."""
+        if not (self.training and self.dropout.share):
+            return []
+        sizes = [*self.recurrent.sizes[1:], self.output.in_features]
+        ones = self.output.weight.new_ones(1, 1, 1)
+        return [self.dropout(ones.expand(*inputs_BT.shape, size)) for size in sizes]
+
+    def features(self, states_NTH: Tensor, memory: Memory, readout: Linear | None) -> Tensor:
+        """tanh(W [context; state]) (Luong et al. 2015, equation 5); the lecture's decoder reads its state alone.
+
+        With `layer_norm` the sums are normalised before the tanh; without a readout, the states are.
+        """
+        if readout is None:
+            return self.norm(states_NTH)  # type: ignore[no-any-return]  # nn.Module.__call__ is untyped
         if self.attention is not None:
-            contexts_BTH, _ = self.attention(states_BTH, memory.keys_BSK, memory.values_BSH, memory.padding_BS)
-            states_BTH = torch.cat([contexts_BTH.to(states_BTH.dtype), states_BTH], -1)
-        return self.dropout(torch.tanh(self.readout(states_BTH)))  # type: ignore[no-any-return]  # as above
+            contexts_NTH, _ = self.attention(states_NTH, memory.keys_BSK, memory.values_BSH, memory.padding_BS)
+            states_NTH = torch.cat([contexts_NTH.to(states_NTH.dtype), states_NTH], -1)
+        return torch.tanh(self.norm(readout(states_NTH)))
 
 
 class RecurrentSeq2Seq(Seq2Seq[Memory, State]):
-    """The lecture's system and what grew around it: attention, two directions, tied embeddings."""
+    """The lecture's system and what grew around it: GRU, attention, two directions, tied embeddings, input feeding."""
 
     def __init__(self, settings: ModelSettings, source_size: int, target_size: int) -> None:
         super().__init__()
-        self.encoder = EncoderLSTM(settings, source_size)
+        self.encoder = RecurrentEncoder(settings, source_size)
         self.bridge = Bridge(settings)
-        self.decoder = DecoderLSTM(settings, target_size)
+        self.decoder = RecurrentDecoder(settings, target_size)
+        if settings.share_embeddings:
+            self.encoder.embedding.weight = self.decoder.embedding.weight
+        self.value_dropout = Dropout(settings.dropout, settings.variational_dropout)
         self.apply(_initialise)
 
     @property
@@ -149,13 +169,13 @@ class RecurrentSeq2Seq(Seq2Seq[Memory, State]):
         return self.decoder.output
 
     def encode(self, source_BS: Tensor, source_lengths_B: Tensor) -> Memory:
-        outputs_BSH, hidden_BLH, cell_BLH = self.encoder(source_BS, source_lengths_B)
-        initial = self.bridge(hidden_BLH, cell_BLH)
+        outputs_BSH, last = self.encoder(source_BS, source_lengths_B)
+        initial = self.bridge(last)
         if self.decoder.attention is None:
             return Memory(initial)
         positions_S = torch.arange(source_BS.shape[1], device=source_BS.device)
         padding_BS = positions_S[None, :] >= source_lengths_B.to(source_BS.device)[:, None]
-        values_BSH = self.encoder.dropout(outputs_BSH)
+        values_BSH = self.value_dropout(outputs_BSH)
         return Memory(initial, values_BSH, self.decoder.attention.keys(values_BSH), padding_BS)
 
     def start(self, memory: Memory) -> State:
@@ -165,15 +185,19 @@ class RecurrentSeq2Seq(Seq2Seq[Memory, State]):
         features_BTF, state = self.decoder(inputs_BT, memory, state)
         return features_BTF, state
 
+    def for_decoding(self, linear: LinearMaker) -> Stepper:
+        return Stepper(self, linear)
+
     def alignment(self, source_BS: Tensor, source_lengths_B: Tensor, inputs_BT: Tensor) -> Tensor | None:
         if self.decoder.attention is None:
             return None
         memory = self.encode(source_BS, source_lengths_B)
         with _Weights(self.decoder.attention) as seen:
             self.decode(inputs_BT, memory, memory.initial)
+        weights_BTS = torch.cat(seen.weights, 1)
         if not self.encoder.reverse_source:
-            return seen.weights_BTS
-        return torch.stack([reversed_rows(row_BT, source_lengths_B) for row_BT in seen.weights_BTS.unbind(1)], 1)
+            return weights_BTS
+        return torch.stack([reversed_rows(row_BT, source_lengths_B) for row_BT in weights_BTS.unbind(1)], 1)
 
 
 class _Weights:
@@ -181,6 +205,8 @@ class _Weights:
 
     def __init__(self, attention: nn.Module) -> None:
         self._attention = attention
+        self.weights: list[Tensor] = []
+        """weights_BTS of each call."""
 
     def __enter__(self) -> "_Weights":
         self._hook = self._attention.register_forward_hook(self._keep)
@@ -190,7 +216,7 @@ class _Weights:
         self._hook.remove()
 
     def _keep(self, attention: nn.Module, inputs: tuple[Tensor, ...], outputs: tuple[Tensor, Tensor]) -> None:
-        self.weights_BTS = outputs[1]
+        self.weights.append(outputs[1])
 
 
 def _initialise(module: nn.Module) -> None:

@@ -9,6 +9,8 @@ from typing import Generic
 
 from torch import Tensor, nn
 
+from seq2seq.decoding import StepModel
+from seq2seq.models.linear import LinearMaker
 from seq2seq.models.memory import MemoryT, StateT
 
 
@@ -49,6 +51,13 @@ class Seq2Seq(nn.Module, Generic[MemoryT, StateT]):
         """
         features_N1F, state = self.decode(tokens_N[:, None], memory, state)
         return self.logits(features_N1F[:, 0]), state
+
+    def for_decoding(self, linear: LinearMaker) -> StepModel[MemoryT, StateT]:
+        """This model for single steps, with the weights as they are now: its matrices go through `linear`.
+
+        An architecture that gains nothing by that gives itself. The caller sees to `eval()`.
+        """
+        return self
 
     def logits(self, features: Tensor) -> Tensor:
         """The output layer, on features of any leading shape."""

@@ -7,6 +7,7 @@ import torch
 from pydantic import ValidationError
 
 from seq2seq.models.build import build_model
+from seq2seq.models.linear import LinearMaker, packed, plain
 from seq2seq.models.seq2seq import Seq2Seq
 from seq2seq.settings.model import ModelSettings
 from seq2seq.special_tokens import PAD
@@ -18,7 +19,8 @@ SOURCE_SIZE, TARGET_SIZE = 23, 29
 @pytest.fixture(params=ARCHITECTURES.values(), ids=ARCHITECTURES.keys())
 def model(request: pytest.FixtureRequest) -> Seq2Seq[Any, Any]:
     torch.manual_seed(3)
-    return build_model(ModelSettings(**{**SMALL, **request.param}), SOURCE_SIZE, TARGET_SIZE).eval()
+    settings = ModelSettings(**{**SMALL, **request.param})
+    return build_model(settings, TARGET_SIZE if settings.share_embeddings else SOURCE_SIZE, TARGET_SIZE).eval()
 
 
 def sentences(*lengths: int, size: int = SOURCE_SIZE) -> list[torch.Tensor]:
@@ -64,6 +66,20 @@ def test_one_call_over_the_target_equals_single_steps(model: Seq2Seq[Any, Any]) 
     for time in range(6):
         step_BV, state = model.step(torch.stack(targets)[:, time], memory, state)
         torch.testing.assert_close(step_BV, whole_BTV[:, time], atol=1e-5, rtol=1e-5)
+
+
+@pytest.mark.parametrize("linear", [plain, packed(torch.float32)], ids=["plain", "packed"])
+def test_what_is_made_for_decoding_steps_like_the_model(model: Seq2Seq[Any, Any], linear: LinearMaker) -> None:
+    sources, targets = sentences(5, 8), sentences(6, 6, size=TARGET_SIZE)
+    whole_BTV = logits(model, sources, targets)
+    rows = torch.tensor([0, 0, 1, 1])
+    with torch.inference_mode():
+        stepper = model.for_decoding(linear)
+        memory = stepper.encode(*padded(sources))
+        state = stepper.start(memory).select(rows)
+        for time in range(6):
+            step_NV, state = stepper.step(torch.stack(targets)[rows, time], memory, state)
+            torch.testing.assert_close(step_NV, whole_BTV[rows, time], atol=1e-5, rtol=1e-5)
 
 
 def test_later_target_tokens_do_not_change_earlier_predictions(model: Seq2Seq[Any, Any]) -> None:
@@ -117,19 +133,21 @@ def test_dropout_acts_on_both_ends_in_training_only(model: Seq2Seq[Any, Any]) ->
 def test_the_lecture_hands_the_last_hidden_and_cell_state_over_unchanged() -> None:
     model = build_model(ModelSettings(**SMALL, encoder_layers=2, decoder_layers=2), SOURCE_SIZE, TARGET_SIZE).eval()
     source_BS, lengths = padded(sentences(5, 5))
-    _, (hidden_LBH, cell_LBH) = model.encoder.lstm(model.encoder.embedding(source_BS))
     start = model.start(model.encode(source_BS, lengths))
-    torch.testing.assert_close(start.hidden_BLH.transpose(0, 1), hidden_LBH)
-    torch.testing.assert_close(start.cell_BLH.transpose(0, 1), cell_LBH)
+    outputs_BSH = model.encoder.embedding(source_BS)
+    for number, layer in enumerate(model.encoder.recurrent.layers):
+        outputs_BSH, (hidden_1BH, cell_1BH) = layer(outputs_BSH)
+        torch.testing.assert_close(start.hidden_BLH[:, number], hidden_1BH[0])
+        torch.testing.assert_close(start.cell_BLH[:, number], cell_1BH[0])
 
 
 def test_a_bidirectional_encoder_hands_over_both_directions_of_each_layer() -> None:
     settings = ModelSettings(**SMALL, bidirectional=True, encoder_layers=2)
     model = build_model(settings, SOURCE_SIZE, TARGET_SIZE).eval()
     source_BS, lengths = padded(sentences(5))
-    outputs_BSH, hidden_BLH, _ = model.encoder(source_BS, lengths)
-    torch.testing.assert_close(hidden_BLH[0, 1, :16], outputs_BSH[0, -1, :16])
-    torch.testing.assert_close(hidden_BLH[0, 1, 16:], outputs_BSH[0, 0, 16:])
+    outputs_BSH, last = model.encoder(source_BS, lengths)
+    torch.testing.assert_close(last.hidden_BLH[0, 1, :16], outputs_BSH[0, -1, :16])
+    torch.testing.assert_close(last.hidden_BLH[0, 1, 16:], outputs_BSH[0, 0, 16:])
 
 
 def test_a_reversed_source_is_read_from_its_last_token_to_its_first() -> None:

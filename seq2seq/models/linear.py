@@ -1,0 +1,48 @@
+"""Linear maps for single time steps: few rows meet the same large matrix again and again.
+
+A `LinearMaker` decides how such a map is done; the steps of a model go through whichever they are given.
+Shapes in names: O outputs, I inputs.
+"""
+
+from collections.abc import Callable
+from functools import partial
+
+import torch
+from torch import Tensor
+from torch.nn import functional
+
+Linear = Callable[[Tensor], Tensor]
+"""rows_NI -> rows_NO."""
+LinearMaker = Callable[[Tensor, Tensor | None], Linear]
+"""weight_OI, bias_O -> x Wᵀ + b."""
+
+TYPICAL_ROWS = 64
+
+
+def plain(weight_OI: Tensor, bias_O: Tensor | None) -> Linear:
+    """On the weights as they are at each call; gradients flow."""
+    return partial(functional.linear, weight=weight_OI, bias=bias_O)
+
+
+def packed(dtype: torch.dtype) -> LinearMaker:
+    """On a copy of the weights in `dtype`, laid out once as oneDNN's kernels read them.
+
+    Without that oneDNN lays them out anew at each call, which for one row takes longer than the product.
+    """
+
+    def make(weight_OI: Tensor, bias_O: Tensor | None) -> Linear:
+        weight_OI = weight_OI.detach().to(dtype).contiguous()
+        bias_O = None if bias_O is None else bias_O.detach().to(dtype)
+        if not _onednn_packs(weight_OI):
+            return lambda rows_NI: functional.linear(rows_NI.to(dtype), weight_OI, bias_O)
+        blocks = torch.ops.mkldnn._reorder_linear_weight(weight_OI, TYPICAL_ROWS)
+        multiply = torch.ops.mkldnn._linear_pointwise.default
+        return lambda rows_NI: multiply(rows_NI.to(dtype), blocks, bias_O, "none", [], "")
+
+    return make
+
+
+def _onednn_packs(weight_OI: Tensor) -> bool:
+    if weight_OI.device.type != "cpu" or not torch._C._has_mkldnn:
+        return False
+    return weight_OI.dtype == torch.float32 or bool(torch.ops.mkldnn._is_mkldnn_bf16_supported())

@@ -1,0 +1,85 @@
+"""Layers of LSTM (Hochreiter & Schmidhuber 1997) or GRU (Cho et al. 2014) over whole sequences.
+
+Shapes in names: B batch, T positions, E input size, H output size (directions side by side), L layers, D directions.
+"""
+
+import torch
+from torch import Tensor, nn
+from torch.nn.utils.rnn import pack_padded_sequence, pad_packed_sequence
+
+from seq2seq.models.embedding import Dropout
+from seq2seq.models.memory import State
+from seq2seq.settings.model import ModelSettings
+
+
+class RecurrentLayers(nn.Module):
+    """Each layer reads what the one below gives, normalised if `layer_norm` and then dropped out.
+
+    Normalised is what goes into a layer, not the sums inside its cell (Ba et al. 2016, section 4): each layer stays
+    one call of the library's kernel over all positions, several times as fast as a cell at a time. What the first
+    layer reads of an earlier output (`fed_size` more features, see `DecoderStep`) is neither: it was both before.
+    """
+
+    def __init__(
+        self,
+        settings: ModelSettings,
+        input_size: int,
+        hidden_size: int,
+        layers: int,
+        bidirectional: bool = False,
+        fed_size: int = 0,
+    ) -> None:
+        super().__init__()
+        kind = nn.LSTM if settings.architecture == "lstm" else nn.GRU
+        self.sizes = [input_size, *[hidden_size * (2 if bidirectional else 1)] * (layers - 1)]
+        """Of what each layer reads, without what is fed."""
+        self.norms = nn.ModuleList(nn.LayerNorm(size) if settings.layer_norm else nn.Identity() for size in self.sizes)
+        self.dropout = Dropout(settings.dropout, settings.variational_dropout)
+        self.layers = nn.ModuleList(
+            kind(size + (0 if layer else fed_size), hidden_size, batch_first=True, bidirectional=bidirectional)
+            for layer, size in enumerate(self.sizes)
+        )
+
+    def forward(
+        self, inputs_BTE: Tensor, initial: State | None = None, lengths_B: Tensor | None = None
+    ) -> tuple[Tensor, State]:
+        """outputs_BTH of the top layer, and the last state of every layer.
+
+        `lengths_B` (on the CPU) are the real lengths where rows are padded: padding is never read. Where all are
+        equal there is none, and the layers take the faster plain kernel.
+        """
+        if lengths_B is not None and bool((lengths_B == inputs_BTE.shape[1]).all()):
+            lengths_B = None
+        outputs_BTH, states = inputs_BTE, []
+        for number, layer in enumerate(self.layers):
+            start = None if initial is None else _layer_state(initial, number)
+            ready_BTE = self.prepare(number, outputs_BTH)
+            outputs_BTH, last = (
+                layer(ready_BTE, start) if lengths_B is None else _run_packed(layer, ready_BTE, lengths_B)
+            )
+            states.append(last if isinstance(last, tuple) else (last,))
+        return outputs_BTH, State(
+            *(torch.stack([_side_by_side(part) for part in parts], 1) for parts in zip(*states, strict=True))
+        )
+
+    def prepare(self, number: int, inputs_BTE: Tensor) -> Tensor:
+        """What layer `number` reads: normalised, then dropped out."""
+        return self.dropout(self.norms[number](inputs_BTE))  # type: ignore[no-any-return]  # modules are untyped
+
+
+def _run_packed(layer: nn.Module, inputs_BTE: Tensor, lengths_B: Tensor) -> tuple[Tensor, object]:
+    packed = pack_padded_sequence(inputs_BTE, lengths_B, batch_first=True, enforce_sorted=False)
+    outputs, last = layer(packed)
+    return pad_packed_sequence(outputs, batch_first=True, total_length=inputs_BTE.shape[1])[0], last
+
+
+def _layer_state(state: State, number: int) -> Tensor | tuple[Tensor, Tensor]:
+    """A layer's share of the state, as PyTorch takes it: [direction, batch, hidden]."""
+    hidden_1BH = state.hidden_BLH[:, number].contiguous()[None]
+    if state.cell_BLH is None:
+        return hidden_1BH
+    return hidden_1BH, state.cell_BLH[:, number].contiguous()[None]
+
+
+def _side_by_side(state_DBH: Tensor) -> Tensor:
+    return state_DBH.transpose(0, 1).flatten(1)
