@@ -96,7 +96,7 @@ class Lattice:
 
     def _sweep(self, waves: Waves, sources: Indices, origins: Indices, scores: Floats, merge: np.ufunc) -> Floats:
         """Value of every node: `merge` over its edges of the value at their other end plus their score."""
-        values = np.full(int(self.last[-1]) + 1, -np.inf)
+        values = np.full(int(self.last.max(initial=-1)) + 1, -np.inf)
         values[origins] = 0
         for edges, nodes, groups in waves:
             values[nodes] = merge.reduceat(values[sources[edges]] + scores[self.subwords[edges]], groups)

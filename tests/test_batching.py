@@ -3,7 +3,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from seq2seq.batching import EncodedPairs, collate, epoch_batches, plan_batches
+from seq2seq.batching import EncodedPairs, collate, cut_evenly, epoch_batches, plan_batches
 from seq2seq.ragged import Ragged
 from seq2seq.special_tokens import BOS, EOS, PAD
 
@@ -36,6 +36,34 @@ def test_a_batch_keeps_to_the_token_budget_unless_one_pair_alone_exceeds_it(
     pairs = encoded(lengths)
     for batch in epoch_batches(pairs, plan_batches(pairs, budget), 1, 3):
         assert len(batch) == 1 or collate(pairs, batch).target_tokens <= budget
+
+
+@given(lengths=LENGTHS, share=st.floats(0, 1))
+def test_pairs_can_be_cut_into_a_given_number_of_batches_none_of_them_empty(
+    lengths: list[tuple[int, int]], share: float
+) -> None:
+    pairs = encoded(lengths)
+    number = max(1, round(share * len(lengths)))
+    plan = cut_evenly(pairs, number)
+    assert len(plan) == number
+    assert all(len(batch) for batch in epoch_batches(pairs, plan, 1, 0))
+    assert sorted(np.concatenate(epoch_batches(pairs, plan, 1, 0)).tolist()) == list(range(len(lengths)))
+
+
+def test_batches_of_a_given_number_have_about_equally_many_tokens() -> None:
+    generator = np.random.default_rng(0)
+    pairs = encoded([(int(length), int(length)) for length in generator.integers(1, 40, 1000)])
+    batches = epoch_batches(pairs, cut_evenly(pairs, 20), 1, 0)
+    tokens = [collate(pairs, batch).target_tokens for batch in batches]
+    assert np.ptp(tokens) <= 2 * 40
+
+
+def test_a_batch_of_two_source_lengths_holds_like_target_lengths() -> None:
+    pairs = encoded([(source, target) for source in (4, 5) for target in range(1, 11)])
+    (crossing,) = [
+        batch for batch in epoch_batches(pairs, cut_evenly(pairs, 3), 1, 0) if np.ptp(pairs.source.lengths[batch]) > 0
+    ]
+    assert pairs.target.lengths[crossing].min() >= 7
 
 
 def test_equal_seed_and_epoch_give_equal_batches_and_other_epochs_other_orders() -> None:

@@ -8,7 +8,7 @@ from tokenizers import Tokenizer
 from seq2seq.artifacts import Artifact
 from seq2seq.corpora.cleaning import clean
 from seq2seq.corpora.lines import read_lines
-from seq2seq.corpora.pairs import pairs_of, write_pairs
+from seq2seq.corpora.pairs import pairs_of, read_pairs, write_pairs
 from seq2seq.encoding import encode
 from seq2seq.pipeline import Job
 from seq2seq.settings.cleaning import CleaningSettings
@@ -32,7 +32,9 @@ VALID = [
 ]
 
 
-def encoded(folder: Path, kind: str, train: Any = TRAIN, valid: Any = VALID) -> tuple[dict[str, Any], Path]:
+def encoded(
+    folder: Path, kind: str, train: Any = TRAIN, valid: Any = VALID, **vocabulary: Any
+) -> tuple[dict[str, Any], Path]:
     """Statistics of `encode`, and the folder that holds a folder for each step from raw pairs to ids."""
     steps = {name: folder / name for name in ("fetch", "clean", "tokenize", "vocabulary", "encode")}
     jobs = {}
@@ -44,7 +46,7 @@ def encoded(folder: Path, kind: str, train: Any = TRAIN, valid: Any = VALID) -> 
             write_pairs(steps["fetch"] / f"{split}.arrow", pairs_of("de", "en", *zip(*rows, strict=True)))
     clean(CleaningSettings(), Artifact(steps["fetch"]), jobs["clean"])
     tokenize(TokenizationSettings(), Artifact(steps["clean"], ("train", "valid")), jobs["tokenize"])
-    settings = VocabularySettings.model_validate({"kind": kind, "size": 300, "min_frequency": 1})
+    settings = VocabularySettings.model_validate({"kind": kind, "size": 300, "min_frequency": 1} | vocabulary)
     learn(settings, Artifact(steps["tokenize"], ("rules", "train")), jobs["vocabulary"])
     inputs = Artifact(steps["tokenize"], ("train", "valid")), Artifact(steps["vocabulary"])
     return encode(*inputs, jobs["encode"]), folder
@@ -77,6 +79,41 @@ def test_ids_of_real_text_are_those_of_the_complete_tokenizer(tmp_path: Path, ki
         complete = Tokenizer.from_file(str(tmp_path / "vocabulary" / f"{side}_tokenizer.json"))
         ids = ids_of(tmp_path, "valid")[side].to_pylist()
         assert ids == [encoding.ids for encoding in complete.encode_batch(list(texts))]
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_it_is_known_which_tokens_begin_a_piece(tmp_path: Path, kind: str) -> None:
+    encoded(tmp_path, kind)
+    pieces = read_pairs(tmp_path / "tokenize" / "train.arrow").frame
+    for side in ("source", "target"):
+        tokenizer = Tokenizer.from_file(str(tmp_path / "vocabulary" / f"{side}_tokenizer.json"))
+        table = ids_of(tmp_path, "train")
+        rows = zip(table[side].to_pylist(), table[f"{side}_begins"].to_pylist(), strict=True)
+        marked = [
+            "".join(
+                f" {tokenizer.id_to_token(token)}" if first else str(tokenizer.id_to_token(token))
+                for token, first in zip(*row, strict=True)
+            )
+            for row in rows
+        ]
+        assert marked == [f" {text}" for text in pieces[side]]
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_with_language_tags_each_training_pair_is_there_in_both_directions(tmp_path: Path, kind: str) -> None:
+    encoded(tmp_path, kind, joint=True, language_tags=True)
+    source, target = (
+        Tokenizer.from_file(str(tmp_path / "vocabulary" / f"{side}_tokenizer.json")) for side in ("source", "target")
+    )
+    into = {language: target.token_to_id(f"<2{language}>") for language in ("de", "en")}
+    table = ids_of(tmp_path, "train")
+    german, english = ([target.encode(text).ids for text in side] for side in zip(*TRAIN, strict=True))
+    assert table["source"].to_pylist() == [[into["en"], *ids] for ids in german] + [
+        [into["de"], *ids] for ids in english
+    ]
+    assert table["target"].to_pylist() == english + german
+    assert ids_of(tmp_path, "valid")["source"].to_pylist() == [source.encode(text).ids for text, _ in VALID]
+    assert {ids[0] for ids in ids_of(tmp_path, "valid")["source"].to_pylist()} == {into["en"]}
 
 
 def test_ids_are_lists_of_32_bit_integers(tmp_path: Path) -> None:

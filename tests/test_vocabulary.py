@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 from tokenizers import Tokenizer
 
 from seq2seq.artifacts import Artifact
+from seq2seq.config import validate_config
 from seq2seq.corpora.pairs import pairs_of, write_pairs
 from seq2seq.errors import ConfigError
 from seq2seq.pipeline import Job
@@ -34,14 +35,14 @@ def tokenizer_for(kind: str, sentences: list[str] = SENTENCES, **settings: Any) 
     return build_tokenizer(chosen, count_pieces(cut(RULES, sentence) for sentence in sentences), RULES.to_str())
 
 
-def learned(folder: Path, **settings: Any) -> tuple[dict[str, Any], Path]:
+def learned(folder: Path, languages: tuple[str, str] = ("en", "xx"), **settings: Any) -> tuple[dict[str, Any], Path]:
     """Statistics and folder of a vocabulary learned from SENTENCES, the target being upside down."""
     before, after = folder / "tokenize", folder / "vocabulary"
     for made in (before, after):
         made.mkdir(parents=True)
     RULES.save(str(before / "rules.json"))
     texts = [cut(RULES, sentence) for sentence in SENTENCES]
-    write_pairs(before / "train.arrow", pairs_of("en", "xx", texts, [text.upper() for text in texts]))
+    write_pairs(before / "train.arrow", pairs_of(*languages, texts, [text.upper() for text in texts]))
     chosen = VocabularySettings.model_validate({"size": 120, "min_frequency": 1} | settings)
     statistics = learn(chosen, Artifact(before, ("rules", "train")), Job(after, folder / "checkpoints"))
     return statistics, after
@@ -134,6 +135,35 @@ def test_a_joint_vocabulary_is_one_file_twice(tmp_path: Path, kind: str) -> None
     source, target = (folder / f"{side}_tokenizer.json" for side in ("source", "target"))
     assert source.read_bytes() == target.read_bytes()
     assert UNK not in Tokenizer.from_file(str(source)).encode("the dog THE DOG").ids
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_language_tags_follow_the_special_tokens_and_the_source_begins_with_the_targets(
+    tmp_path: Path, kind: str
+) -> None:
+    _, folder = learned(tmp_path, kind=kind, joint=True, language_tags=True)
+    source, target = (Tokenizer.from_file(str(folder / f"{side}_tokenizer.json")) for side in ("source", "target"))
+    assert [target.token_to_id(tag) for tag in ("<2en>", "<2xx>")] == [4, 5]
+    assert source.get_vocab() == target.get_vocab()
+    assert source.encode("the dog").ids == [5, *target.encode("the dog").ids]
+    assert target.decode(source.encode("the dog").ids, skip_special_tokens=False) == "the dog"
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_nobody_gets_a_language_tag_by_typing_it(tmp_path: Path, kind: str) -> None:
+    _, folder = learned(tmp_path, kind=kind, joint=True, language_tags=True)
+    target = Tokenizer.from_file(str(folder / "target_tokenizer.json"))
+    assert not {4, 5} & set(target.encode("the <2en> dog <2xx>").ids)
+
+
+def test_language_tags_without_a_joint_vocabulary_are_an_error_with_the_way_out() -> None:
+    with pytest.raises(ConfigError, match=r"vocabulary\.language_tags: .* set joint = true"):
+        validate_config({"vocabulary": {"language_tags": True}})
+
+
+def test_language_tags_of_one_language_are_an_error(tmp_path: Path) -> None:
+    with pytest.raises(ConfigError, match=r"both sides of the corpus are en"):
+        learned(tmp_path, languages=("en", "en"), joint=True, language_tags=True)
 
 
 @pytest.mark.parametrize("kind", KINDS)

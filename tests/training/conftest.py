@@ -51,14 +51,14 @@ def write_split(folder: Path, stem: str, pairs: list[tuple[str, str]]) -> None:
         (folder / f"{stem}.{language}").write_text("".join(f"{pair[side]}\n" for pair in pairs), encoding="utf-8")
 
 
-@pytest.fixture(scope="session")
-def prepared(tmp_path_factory: pytest.TempPathFactory) -> tuple[Workspace, dict[str, Record]]:
-    folder = tmp_path_factory.mktemp("corpus")
+def prepare(factory: pytest.TempPathFactory, vocabulary: dict[str, Any]) -> tuple[Workspace, dict[str, Record]]:
+    """Take the corpus as far as `encode`, with these settings of the vocabulary."""
+    folder = factory.mktemp("corpus")
     for stem in ("train", "valid", "test"):
         write_split(folder, stem, PAIRS)
-    values = {**SETTINGS, "corpus": {**SETTINGS["corpus"], "directory": str(folder)}, "cleaning": {"drop_leaks": False}}
-    config = validate_config(values)
-    workspace = Workspace(tmp_path_factory.mktemp("workspace"))
+    corpus = {**SETTINGS["corpus"], "directory": str(folder)}
+    config = validate_config({"corpus": corpus, "vocabulary": vocabulary, "cleaning": {"drop_leaks": False}})
+    workspace = Workspace(factory.mktemp("workspace"))
     records: dict[str, Record] = {}
     for name in ("fetch", "clean", "tokenize", "vocabulary", "encode"):
         step = STEPS[name]
@@ -68,9 +68,16 @@ def prepared(tmp_path_factory: pytest.TempPathFactory) -> tuple[Workspace, dict[
     return workspace, records
 
 
+@pytest.fixture(scope="session")
+def prepared(tmp_path_factory: pytest.TempPathFactory) -> tuple[Workspace, dict[str, Record]]:
+    return prepare(tmp_path_factory, SETTINGS["vocabulary"])
+
+
 @pytest.fixture
 def train(prepared: tuple[Workspace, dict[str, Record]], tmp_path: Path) -> Train:
     """Train in a workspace of the test's own; settings are given as `training={...}`, `model={...}`.
+
+    `vocabulary` is what `prepared` was made with, where that is not the usual one.
 
     `parent` is the record of a model to start from.
     """
@@ -83,9 +90,8 @@ def train(prepared: tuple[Workspace, dict[str, Record]], tmp_path: Path) -> Trai
         parent: Record | None = None,
         **changes: dict[str, Any],
     ) -> Record:
-        values = {
-            name: {**SETTINGS.get(name, {}), **changes.get(name, {})} for name in ("model", "training", "runtime")
-        }
+        names = ("vocabulary", "model", "training", "runtime")
+        values = {name: {**SETTINGS.get(name, {}), **changes.get(name, {})} for name in names}
         config: Config = validate_config(values)
         step, inputs = (CONTINUED, {**records, "parent": parent}) if parent else (STEPS["train"], records)
         sections = {section: config.section(section) for section in step.sections}
