@@ -7,6 +7,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
+from seq2seq.models.dropout import dropout
 from seq2seq.special_tokens import PAD
 
 
@@ -26,7 +27,7 @@ class Dropout(nn.Module):
         if not (self.training and self.share):
             return vectors_BTE
         if not self.variational:
-            return functional.dropout(vectors_BTE, self.share)
+            return dropout(vectors_BTE, self.share)
         return vectors_BTE * functional.dropout(torch.ones_like(vectors_BTE[:, :1]), self.share)
 
 

@@ -15,7 +15,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from seq2seq.models.embedding import Embedding
+from seq2seq.models.embedding import Dropout, Embedding
+from seq2seq.models.padding import is_padded
 from seq2seq.models.seq2seq import Seq2Seq
 from seq2seq.settings.model import ModelSettings
 
@@ -70,7 +71,7 @@ class PositionedEmbedding(nn.Module):
     def __init__(self, settings: ModelSettings, vocabulary_size: int, word_dropout: float) -> None:
         super().__init__()
         self.tokens = Embedding(vocabulary_size, settings.embedding_size, word_dropout=word_dropout)
-        self.dropout = nn.Dropout(settings.dropout)
+        self.dropout = Dropout(settings.dropout)
 
     def forward(self, tokens_NT: Tensor, first: int = 0) -> Tensor:
         """vectors_NTE of tokens that stand at the positions from `first` on."""
@@ -155,7 +156,7 @@ class CrossAttention(nn.Module):
 
     def forward(self, vectors_NTE: Tensor, keys_BHSD: Tensor, values_BHSD: Tensor, seen: Tensor | None) -> Tensor:
         """What was read, NTE."""
-        queries_BHQD = self.queries(vectors_NTE, len(keys_BHSD))
+        queries_BHQD = self.queries(vectors_NTE, keys_BHSD.shape[0])
         contexts_BQE = attend(queries_BHQD, keys_BHSD, values_BHSD, seen)
         return self.output(contexts_BQE).view(vectors_NTE.shape)  # type: ignore[no-any-return]  # as above
 
@@ -175,7 +176,7 @@ class EncoderLayer(nn.Module):
         self.attention = SelfAttention(settings.embedding_size, settings.attention_heads)
         self.feedforward_norm = nn.LayerNorm(settings.embedding_size)
         self.feedforward = _feedforward(settings)
-        self.dropout = nn.Dropout(settings.dropout)
+        self.dropout = Dropout(settings.dropout)
 
     def forward(self, vectors_BSE: Tensor, seen: Tensor | None) -> Tensor:
         """The layer's sum, BSE."""
@@ -196,7 +197,7 @@ class DecoderLayer(nn.Module):
         self.cross_attention = CrossAttention(settings.embedding_size, settings.attention_heads)
         self.feedforward_norm = nn.LayerNorm(settings.embedding_size)
         self.feedforward = _feedforward(settings)
-        self.dropout = nn.Dropout(settings.dropout)
+        self.dropout = Dropout(settings.dropout)
 
     def forward(
         self,
@@ -323,7 +324,7 @@ class Transformer(Seq2Seq[TransformerMemory, TransformerState]):
 
 def _real(source_BS: Tensor, source_lengths_B: Tensor) -> Tensor | None:
     """True where there is a source token; None where all lengths agree, which the CPU knows without asking a device."""
-    if bool((source_lengths_B == source_BS.shape[1]).all()):
+    if not is_padded(source_lengths_B, source_BS.shape[1]):
         return None
     real_BS = torch.arange(source_BS.shape[1]) < source_lengths_B[:, None]
     return real_BS.to(source_BS.device, non_blocking=True)
