@@ -26,6 +26,7 @@ INFRASTRUCTURE = frozenset(
         "disk",
         "errors",
         "flock",
+        "peak_memory",
         "pipeline",
         "settings.promotion",
         "settings.runtime",

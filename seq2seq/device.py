@@ -1,6 +1,7 @@
-"""The processor that tensors live on, and the precision that it computes in."""
+"""The processor that tensors live on, the precision that it computes in, and its random numbers."""
 
 import contextlib
+import ctypes
 import os
 from contextlib import AbstractContextManager
 
@@ -10,21 +11,57 @@ from seq2seq.errors import ConfigError
 from seq2seq.settings.runtime import RuntimeSettings
 
 ONEDNN_KERNELS = "32"
+MALLOPT_TRIM_THRESHOLD, MALLOPT_MMAP_THRESHOLD = -1, -3
+"""Names of glibc's malloc.h."""
+KEPT_BYTES = 2**30
 
 
-def configure(runtime: RuntimeSettings) -> torch.device:
-    """Set the number of threads and name the device. ConfigError when CUDA is asked for and there is none.
+def configure(runtime: RuntimeSettings, rank: int = 0) -> torch.device:
+    """Set up process `rank` of those that share the work and name its device.
+
+    Raises ConfigError when CUDA is asked for and there is none, or too few devices for `runtime.processes`.
+
+    Matrix products of fp32 numbers on CUDA may round their factors to TF32 (10 bits of mantissa) where the tensor
+    cores know it. On a CPU this changes nothing.
 
     oneDNN keeps a compiled kernel with packed weights for each shape it has met, 1,024 of them: with sentences of
     all lengths that came to 1 GiB in 500 batches. A small cache is as fast (LAB.md); oneDNN reads its size from the
     environment when it is first used, and a value set there by the user is left alone.
     """
     os.environ.setdefault("ONEDNN_PRIMITIVE_CACHE_CAPACITY", ONEDNN_KERNELS)
+    _keep_freed_memory()
     torch.set_num_threads(runtime.threads or len(os.sched_getaffinity(0)))
+    if not _uses_cuda(runtime):
+        return torch.device("cpu")
+    torch.set_float32_matmul_precision("high")
+    device = torch.device("cuda", rank)
+    torch.cuda.set_device(device)
+    return device
+
+
+def process_count(runtime: RuntimeSettings) -> int:
+    """Processes that share a training: as many as asked for; on CUDA one a device, and ConfigError for more."""
+    if _uses_cuda(runtime) and runtime.processes > (devices := torch.cuda.device_count()):
+        raise ConfigError(f"runtime.processes = {runtime.processes}, but PyTorch sees {devices} CUDA devices here.")
+    return runtime.processes
+
+
+def _uses_cuda(runtime: RuntimeSettings) -> bool:
     if runtime.device == "cuda" and not torch.cuda.is_available():
         raise ConfigError("runtime.device = cuda, but PyTorch sees no CUDA device here: set it to auto or cpu.")
-    use_cuda = runtime.device != "cpu" and torch.cuda.is_available()
-    return torch.device("cuda" if use_cuda else "cpu")
+    return runtime.device != "cpu" and torch.cuda.is_available()
+
+
+def _keep_freed_memory() -> None:
+    """Let glibc keep what tensors free instead of handing it back: each update asks for the same again.
+
+    By default it maps large blocks anew each time, and the kernel fills them with zeros page by page: a tenth of an
+    update's time (LAB.md). Other C libraries are left as they are.
+    """
+    with contextlib.suppress(AttributeError, OSError):
+        libc = ctypes.CDLL(None)
+        libc.mallopt(MALLOPT_MMAP_THRESHOLD, KEPT_BYTES)
+        libc.mallopt(MALLOPT_TRIM_THRESHOLD, KEPT_BYTES)
 
 
 def computes_in_bf16(device: torch.device) -> bool:
@@ -40,3 +77,17 @@ def autocast(precision: str, device: torch.device) -> AbstractContextManager[Non
     if precision == "bf16" or (precision == "auto" and computes_in_bf16(device)):
         return torch.autocast(device.type, torch.bfloat16)
     return contextlib.nullcontext()
+
+
+def generator_state(device: torch.device) -> torch.Tensor:
+    """State of the generators that a training on this device draws from, as bytes."""
+    cuda = [torch.cuda.get_rng_state(device)] if device.type == "cuda" else []
+    return torch.cat([torch.get_rng_state(), *cuda])
+
+
+def set_generator_state(state: torch.Tensor, device: torch.device) -> None:
+    """Go on drawing where `generator_state` was taken."""
+    length = len(torch.get_rng_state())
+    torch.set_rng_state(state[:length].clone())
+    if device.type == "cuda":
+        torch.cuda.set_rng_state(state[length:].clone(), device)

@@ -2,8 +2,7 @@
 
 import json
 import shutil
-import sys
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -13,6 +12,7 @@ from seq2seq.artifacts import Record, digest_of, write_text_atomically
 from seq2seq.config import Config
 from seq2seq.disk import writing
 from seq2seq.errors import DiskError
+from seq2seq.peak_memory import peak_memory_mib
 
 REPORT, CONFIG = "report.json", "config.json"
 SCORES = ("bleu", "bleu_interval", "bleu_lowercased", "chrf", "ter", "signature", "test_pairs")
@@ -42,7 +42,7 @@ def build_report(
     config: Config,
     flow: str,
     started: datetime,
-    outcomes: Iterable[StepOutcome],
+    outcomes: Sequence[StepOutcome],
     training: Record,
     evaluation: Record,
     model_dir: Path,
@@ -61,7 +61,7 @@ def build_report(
         "steps": [asdict(outcome) for outcome in outcomes],
         "scores": _chosen(evaluation.statistics, SCORES),
         "training": _chosen(training.statistics, TRAINING),
-        "peak_memory_mib": peak_memory_mib(),
+        "peak_memory_mib": _peak_memory_mib(outcomes, training),
         "model": training.digest,
         "model_dir": str(model_dir.resolve()),
         "evaluation": evaluation.key,
@@ -102,14 +102,11 @@ def _new_folder(runs: Path, stem: str) -> Path:
     raise FileExistsError(f"{runs / stem} and 998 more folders of that name exist")
 
 
-def peak_memory_mib() -> float | None:
-    """Largest resident memory that this process has had so far, in MiB; None where it is not measured."""
-    try:
-        import resource
-    except ImportError:  # Windows
-        return None
-    unit = 1 if sys.platform == "darwin" else 1024
-    return round(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit / 2**20, 1)
+def _peak_memory_mib(outcomes: Sequence[StepOutcome], training: Record) -> float | None:
+    """Of this process, or of all that shared the training if that was done in this run and took more."""
+    trained_here = any(outcome.name == training.step and not outcome.cached for outcome in outcomes)
+    together = training.statistics.get("peak_memory_mib") if trained_here else None
+    return max((figure for figure in (peak_memory_mib(), together) if figure is not None), default=None)
 
 
 def _chosen(statistics: Mapping[str, Any], names: Iterable[str]) -> dict[str, Any]:

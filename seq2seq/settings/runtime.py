@@ -13,7 +13,16 @@ LOCK_SERVERS = ("redis", "rediss", "unix")
 class RuntimeSettings(Section):
     """Where and how fast the work is done."""
 
-    threads: int = Field(0, ge=0, le=1024, description="Threads of tensor operations; 0: one per usable core.")
+    threads: int = Field(
+        0, ge=0, le=1024, description="Threads of tensor operations, all processes together; 0: one per usable core."
+    )
+    processes: int = Field(
+        1,
+        ge=1,
+        le=64,
+        description="Processes that share each batch of a training: as many as cores on a CPU, as many as devices on "
+        "CUDA. Dropout draws anew with another number.",
+    )
     device: Literal["auto", "cpu", "cuda"] = Field("auto", description="auto: a CUDA device where there is one.")
     log_every_seconds: float = Field(5.0, gt=0, description="Seconds between two progress messages.")
     checkpoint_every_seconds: float = Field(30.0, ge=0, description="Seconds between two checkpoints.")

@@ -9,33 +9,34 @@ ends the training should it be up before these steps are done (`stopped_by` is t
 import json
 import math
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping
+from contextlib import closing, contextmanager
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from typing import Any, cast
+from typing import Any
 
 import torch
 from tokenizers import Tokenizer
-from torch.optim.swa_utils import AveragedModel
 
 from seq2seq.artifacts import Artifact
-from seq2seq.batching import Batch, read_encoded
-from seq2seq.corpora.pairs import read_pairs
-from seq2seq.device import autocast, computes_in_bf16, configure
+from seq2seq.batching import read_encoded
+from seq2seq.corpora.pairs import SIDES, read_pairs
+from seq2seq.device import computes_in_bf16, configure, generator_state, process_count, set_generator_state
 from seq2seq.errors import Seq2SeqError, TrainingInterrupted
 from seq2seq.model_folder import fill, write_model
 from seq2seq.models.build import build_model
 from seq2seq.models.seq2seq import Seq2Seq
+from seq2seq.peak_memory import peak_memory_mib
 from seq2seq.pipeline import Job
 from seq2seq.settings.model import ModelSettings
 from seq2seq.settings.training import TrainingSettings
-from seq2seq.special_tokens import PAD
 from seq2seq.training.checkpoint import load_checkpoint, save_checkpoint
 from seq2seq.training.data import TrainingData, read_training_data
-from seq2seq.training.forcing import decoder_features
-from seq2seq.training.loss import linear_cross_entropy
+from seq2seq.training.learner import Learner
 from seq2seq.training.progress import Progress
+from seq2seq.training.replicas import Replicas
 from seq2seq.training.schedule import learning_rate, steps_by_settings, steps_in_time
+from seq2seq.training.shares import Share, ahead, shares
 from seq2seq.training.validation import Validation
 
 UNMEASURED_STEPS = 5
@@ -50,7 +51,7 @@ def train(
     """Train a model and write its folder.
 
     Raises TrainingInterrupted, with a checkpoint saved, when the job is asked to stop, and Seq2SeqError when the
-    loss is no longer a number.
+    loss is no longer a number or another process of this training failed.
     """
     return train_from(None, model, training, encode, vocabulary, clean, job)
 
@@ -66,9 +67,8 @@ def train_from(
 ) -> dict[str, Any]:
     """`train`, from the weights in a safetensors file where one is given: they are then the first candidate."""
     device = configure(job.runtime)
-    source_tokenizer, target_tokenizer = (
-        Tokenizer.from_file(str(vocabulary.file(f"{side}_tokenizer.json"))) for side in ("source", "target")
-    )
+    tokenizer_files = [str(vocabulary.file(f"{side}_tokenizer.json").resolve()) for side in SIDES]
+    source_tokenizer, target_tokenizer = map(Tokenizer.from_file, tokenizer_files)
     references = read_pairs(clean.file("valid.arrow"))
     validation = Validation(
         read_encoded(encode.file("valid.arrow")),
@@ -79,18 +79,38 @@ def train_from(
         training.precision,
         device,
     )
-    with torch.random.fork_rng():
+    pairs_file = encode.file("train.arrow")
+    sizes = source_tokenizer.get_vocab_size(), target_tokenizer.get_vocab_size()
+    plan = {
+        "model": model.model_dump(mode="json"),
+        "training": training.model_dump(mode="json"),
+        "runtime": job.runtime.model_dump(mode="json"),
+        "sizes": sizes,
+        "pairs": str(pairs_file.resolve()),
+        "tokenizers": tokenizer_files,
+    }
+    with torch.random.fork_rng(), _threads_kept(), Replicas(process_count(job.runtime), device) as replicas:
         torch.manual_seed(training.seed)
-        network = build_model(model, source_tokenizer.get_vocab_size(), target_tokenizer.get_vocab_size())
+        network = build_model(model, *sizes)
         if weights is not None:
             fill(network, weights)
         network.to(device)
-        data = read_training_data(encode.file("train.arrow"), source_tokenizer, target_tokenizer, training)
-        trainer = Trainer(network, training, data, validation, job, validate_first=weights is not None)
+        data = read_training_data(pairs_file, source_tokenizer, target_tokenizer, training)
+        trainer = Trainer(network, training, data, validation, job, replicas, plan, validate_first=weights is not None)
         trainer.run()
     write_model(job.into, network, model, references.source_language, references.target_language, vocabulary.folder)
     trainer.write_history()
     return trainer.statistics()
+
+
+@contextmanager
+def _threads_kept() -> Iterator[None]:
+    """Processes of a training have a part of the threads; before and after it there are as many as before."""
+    threads = torch.get_num_threads()
+    try:
+        yield
+    finally:
+        torch.set_num_threads(threads)
 
 
 @dataclass
@@ -117,7 +137,7 @@ class Position:
 
 
 class Trainer:
-    """One training: its weights, its optimizer, and where it stands."""
+    """One training: who learns, when that is looked at, and where it stands."""
 
     def __init__(
         self,
@@ -126,89 +146,80 @@ class Trainer:
         data: TrainingData,
         validation: Validation,
         job: Job,
+        replicas: Replicas,
+        plan: Mapping[str, Any],
         validate_first: bool = False,
     ) -> None:
-        self.model, self.settings, self.data, self.validation, self.job = model, settings, data, validation, job
-        self.device = next(model.parameters()).device
-        matrices = [parameter for parameter in model.parameters() if parameter.ndim > 1]
-        vectors = [parameter for parameter in model.parameters() if parameter.ndim <= 1]
-        groups = [{"params": matrices, "weight_decay": settings.weight_decay}, {"params": vectors, "weight_decay": 0.0}]
-        self.optimizer = torch.optim.AdamW(groups, lr=settings.learning_rate, fused=True)
-        self.average = AveragedModel(model, multi_avg_fn=self._average) if settings.average_decay else None
+        """`plan` tells the replicas what to train (`seq2seq.training.replica`)."""
+        self.settings, self.data, self.validation, self.job = settings, data, validation, job
+        self.replicas = replicas
         self.validation_interval = max(1, round(data.steps_per_epoch / settings.validations_per_epoch))
         self.by_time = settings.max_minutes > 0
         self.steps_by_settings = steps_by_settings(settings, data.steps_per_epoch)
         planned_steps = 0 if self.by_time else self.steps_by_settings
         self.position = Position(planned_steps=planned_steps, validation_due=validate_first)
         self.best_weights: dict[str, torch.Tensor] = {}
+        self.threads = torch.get_num_threads()
         self._measured_from: tuple[int, float] | None = None
         self._started = self._checkpointed = self._reported = time.monotonic()
-        self._loss = math.nan
-        self._nll, self._tokens = torch.zeros((), device=self.device), 0
-        self._resume()
+        self._loss = self._rate = math.nan
+        self._peak_memory_mib = 0.0
+        self._begin(model, plan)
+        self._nll, self._tokens = torch.zeros((), device=self.learner.device), 0
 
-    @property
-    def candidate(self) -> Seq2Seq[Any, Any]:
-        """The weights that are validated: the average where there is one."""
-        return self.model if self.average is None else cast(Seq2Seq[Any, Any], self.average.module)
+    def _begin(self, model: Seq2Seq[Any, Any], plan: Mapping[str, Any]) -> None:
+        """Go on from the checkpoint if there is one; bring all processes to the same place."""
+        state = load_checkpoint(self.job.checkpoints)
+        generators = []
+        if state is not None:
+            self.position = Position(**state["position"])
+            generators = state["generators"]
+        position = self.position
+        place = {"step": position.step, "epoch": position.epoch, "batch": position.batch}
+        self.learner = Learner(model, self.settings, self.replicas.begin({**plan, **place}, generators[1:]))
+        if state is not None:
+            self.learner.load_state(state["tables"])
+            self.best_weights = {name: tensor.to(self.learner.device) for name, tensor in state["best_weights"].items()}
+            set_generator_state(generators[0], self.learner.device)
+        self.learner.start(position.step)
 
     def run(self) -> None:
         """Update until an end is reached, then put the best weights into the model."""
-        if self.position.validation_due:
+        position, learner = self.position, self.learner
+        if position.validation_due:
             self._validate()
-        while not self.position.stopped_by:
-            self._run_epoch()
-        self.model.load_state_dict(self.best_weights)
+        coming = shares(
+            self.data, position.epoch, position.batch, 0, self.replicas.size, learner.copies, learner.device
+        )
+        with closing(ahead(coming)) as coming:
+            while not position.stopped_by:
+                self._check_stop()
+                self._update(next(coming))
+                self._plan_by_time()
+                self._report_if_due()
+                position.stopped_by = self._end_reached()
+                if position.step % self.validation_interval == 0 or position.stopped_by:
+                    position.validation_due = True
+                    self._validate()
+                self._checkpoint_if_due()
+        self._peak_memory_mib = (peak_memory_mib() or 0.0) + self.replicas.peak_memory_mib()
+        learner.finish(self.best_weights)
 
-    def _run_epoch(self) -> None:
-        position = self.position
-        for batch in self.data.batches(position.epoch, position.batch):
-            self._check_stop()
-            self._update(batch.to(self.device))
-            position.batch += 1
-            self._plan_by_time()
-            self._report_if_due()
-            position.stopped_by = self._end_reached()
-            if position.step % self.validation_interval == 0 or position.stopped_by:
-                position.validation_due = True
-                self._validate()
-            self._checkpoint_if_due()
-            if position.stopped_by:
-                return
-        position.epoch, position.batch = position.epoch + 1, 0
-
-    def _update(self, batch: Batch) -> None:
+    def _update(self, share: Share) -> None:
         started = time.monotonic()
-        position, settings = self.position, self.settings
+        position = self.position
         position.step += 1
-        rate = learning_rate(settings, position.step, position.planned_steps)
-        for group in self.optimizer.param_groups:
-            group["lr"] = rate
-        self.model.train()
-        real_BT = batch.outputs_BT != PAD
-        with autocast(settings.precision, self.device):
-            features_NF = decoder_features(self.model, batch, settings.teacher_forcing_ratio)[real_BT]
-            output = self.model.output
-            loss, nll = linear_cross_entropy(
-                features_NF, output.weight, output.bias, batch.outputs_BT[real_BT], settings.label_smoothing
-            )
-        torch.autograd.backward(loss / batch.target_tokens)
-        torch.nn.utils.clip_grad_norm_(self.model.parameters(), settings.max_gradient_norm)
-        self.optimizer.step()
-        self.optimizer.zero_grad()
-        if self.average is not None:
-            self.average.update_parameters(self.model)
-        self._nll += nll
-        self._tokens += batch.target_tokens
-        position.tokens += batch.target_tokens
+        self._rate = learning_rate(self.settings, position.step, position.planned_steps)
+        torch.set_num_threads(max(1, self.threads // self.replicas.size))
+        self.replicas.update(position.step, self._rate)
+        self._nll += self.learner.update(share, position.step, self._rate)
+        torch.set_num_threads(self.threads)
+        self._tokens += share.target_tokens
+        position.tokens += share.target_tokens
+        position.batch += 1
+        if position.batch == self.data.steps_per_epoch:
+            position.epoch, position.batch = position.epoch + 1, 0
         position.update_seconds += time.monotonic() - started
-
-    def _average(
-        self, averaged: Sequence[torch.Tensor], current: Sequence[torch.Tensor], updates: torch.Tensor | int
-    ) -> None:
-        """Exponential moving average whose memory grows at the start, so that it forgets the first weights."""
-        decay = min(self.settings.average_decay, (1 + int(updates)) / (10 + int(updates)))
-        torch._foreach_lerp_(list(averaged), list(current), 1 - decay)
 
     def _plan_by_time(self) -> None:
         """Turn a time budget into steps, once, when the speed is known."""
@@ -244,16 +255,16 @@ class Trainer:
         return ""
 
     def _validate(self) -> None:
-        position, candidate = self.position, self.candidate
-        candidate.eval()
-        bleu = self.validation.bleu(candidate, self._check_stop)
-        nats = self.validation.nats_per_token(candidate)
+        position = self.position
+        with self.learner.candidate() as model:
+            bleu = self.validation.bleu(model, self._check_stop)
+            nats = self.validation.nats_per_token(model)
         position.validations_since_best = 0 if bleu > position.best_bleu else position.validations_since_best + 1
         if position.validations_since_best >= self.settings.patience:
             position.stopped_by = position.stopped_by or "patience"
         if (bleu, -nats) > (position.best_bleu, -position.best_nats):
             position.best_bleu, position.best_nats, position.best_step = bleu, nats, position.step
-            self.best_weights = {name: tensor.clone() for name, tensor in candidate.state_dict().items()}
+            self.best_weights = self.learner.candidate_weights()
         position.history.append(
             {"step": position.step, "seconds": self._elapsed(), "valid_bleu": bleu, "valid_nats_per_token": nats}
         )
@@ -268,17 +279,18 @@ class Trainer:
     def _report(self, valid_bleu: float | None = None) -> None:
         position = self.position
         if self._tokens:
-            self._loss = float(self._nll) / self._tokens
+            started = time.monotonic()
+            self._loss = float(self._nll) / self._tokens  # waits for the updates that a GPU has not done yet
+            position.update_seconds += time.monotonic() - started
             if not math.isfinite(self._loss):
                 raise Seq2SeqError(
                     f"The training loss is {self._loss} at step {position.step:,}: the training diverged. Lower "
                     "training.learning_rate or training.max_gradient_norm, or set training.precision=fp32."
                 )
         speed = position.tokens / max(position.update_seconds, 1e-9)
-        rate = self.optimizer.param_groups[0]["lr"]
         if self._tokens:
             position.history.append(
-                {"step": position.step, "seconds": self._elapsed(), "loss": self._loss, "learning_rate": rate}
+                {"step": position.step, "seconds": self._elapsed(), "loss": self._loss, "learning_rate": self._rate}
             )
         left = None
         if position.planned_steps and position.step:
@@ -290,14 +302,14 @@ class Trainer:
                 position.epoch + 1,
                 self._loss,
                 speed,
-                rate,
+                self._rate,
                 left,
                 valid_bleu,
                 position.best_bleu if self.best_weights else None,
             )
         )
         self._reported = time.monotonic()
-        self._nll, self._tokens = torch.zeros((), device=self.device), 0
+        self._nll, self._tokens = torch.zeros_like(self._nll), 0
 
     def _elapsed(self) -> float:
         return self.position.seconds + time.monotonic() - self._started
@@ -319,28 +331,11 @@ class Trainer:
         self.position.seconds, self._started, self._checkpointed = self._elapsed(), now, now
         state = {
             "position": asdict(self.position),
-            "model": self.model.state_dict(),
-            "optimizer": self.optimizer.state_dict(),
-            "average": None if self.average is None else self.average.state_dict(),
+            "tables": self.learner.state(),
             "best_weights": self.best_weights,
-            "generator": torch.get_rng_state(),
-            "cuda_generators": torch.cuda.get_rng_state_all() if self.device.type == "cuda" else [],
+            "generators": [generator_state(self.learner.device), *self.replicas.generators()],
         }
         save_checkpoint(self.job.checkpoints, state)
-
-    def _resume(self) -> None:
-        state = load_checkpoint(self.job.checkpoints)
-        if state is None:
-            return
-        self.position = Position(**state["position"])
-        self.model.load_state_dict(state["model"])
-        self.optimizer.load_state_dict(state["optimizer"])
-        if self.average is not None:
-            self.average.load_state_dict(state["average"])
-        self.best_weights = {name: tensor.to(self.device) for name, tensor in state["best_weights"].items()}
-        torch.set_rng_state(state["generator"])
-        if state["cuda_generators"]:
-            torch.cuda.set_rng_state_all(state["cuda_generators"])
 
     def write_history(self) -> None:
         """Losses, rates, scores and times: beside the content, since times differ from run to run."""
@@ -352,7 +347,7 @@ class Trainer:
         """What the report and the model card say of this training."""
         position = self.position
         bf16 = self.settings.precision == "bf16" or (
-            self.settings.precision == "auto" and computes_in_bf16(self.device)
+            self.settings.precision == "auto" and computes_in_bf16(self.learner.device)
         )
         return {
             "target_tokens_per_second": round(position.tokens / max(position.update_seconds, 1e-9), 1),
@@ -363,10 +358,12 @@ class Trainer:
             "stopped_by": position.stopped_by,
             "valid_bleu": position.best_bleu,
             "valid_nats_per_token": position.best_nats,
-            "parameters": sum(parameter.numel() for parameter in self.model.parameters()),
+            "parameters": sum(weight.numel() for weight in self.best_weights.values()),
             "seconds": round(self._elapsed(), 1),
-            "threads": torch.get_num_threads(),
-            "device": self.device.type,
+            "threads": self.threads,
+            "processes": self.replicas.size,
+            "device": self.learner.device.type,
             "precision": "bf16" if bf16 else "fp32",
+            "peak_memory_mib": self._peak_memory_mib,
             "history": [entry for entry in position.history if "valid_bleu" in entry],
         }

@@ -194,7 +194,7 @@ def test_a_loss_that_is_no_number_is_an_error_with_the_way_out(
         loss, nll = linear_cross_entropy(*arguments)
         return loss * math.nan, nll * math.nan
 
-    monkeypatch.setattr("seq2seq.training.loop.linear_cross_entropy", broken)
+    monkeypatch.setattr("seq2seq.training.learner.linear_cross_entropy", broken)
     with pytest.raises(Seq2SeqError, match=r"loss is nan at step \d+: .* Lower training\.learning_rate"):
         train()
     assert not list((tmp_path / "artifacts" / "train").glob("*.partial"))
