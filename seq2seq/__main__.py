@@ -50,7 +50,7 @@ def translate(options: argparse.Namespace, source: BufferedReader, target: Binar
     check_model(folder)  # before PyTorch, whose import takes seconds
     from seq2seq.translator import Translator
 
-    translator = Translator.load(folder, config.runtime, options.precision)
+    translator = Translator.load(folder, config.runtime, options.precision, options.to)
     decoding = config.evaluation
     for lines in read_lines(source):
         texts = translator.translate(lines, decoding.beam_size, decoding.length_penalty, decoding.batch_sentences)
@@ -114,6 +114,7 @@ def _parser() -> argparse.ArgumentParser:
         type=Path,
         help="a model folder, or a language pair's (models/ko-en): its champion",
     )
+    command.add_argument("--to", metavar="LANGUAGE", default="", help="of a model for both directions: into which")
     command.add_argument("--beam-size", type=int, help="hypotheses kept per sentence; 1 is greedy (default: 5)")
     command.add_argument("--length-penalty", type=float, help="exponent of the length in a score (default: 1.0)")
     command.add_argument("--batch-sentences", type=int, help="sentences decoded together (default: 64)")

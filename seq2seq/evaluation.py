@@ -16,7 +16,7 @@ from seq2seq.corpora.pairs import Pairs, read_pairs
 from seq2seq.device import configure
 from seq2seq.errors import CorpusError, TrainingInterrupted
 from seq2seq.metrics import SentenceScores, bleu_of, score, score_sentences
-from seq2seq.model_folder import FolderConfig, LoadedModel, load_model
+from seq2seq.model_folder import LoadedModel, load_model
 from seq2seq.pipeline import Job
 from seq2seq.settings.evaluation import EvaluationSettings
 from seq2seq.translator import Translation, Translator
@@ -49,9 +49,9 @@ def evaluate(evaluation: EvaluationSettings, train: Artifact, clean: Artifact, j
     Raises CorpusError when there is no test pair, ModelError when the model does not load, and TrainingInterrupted
     when the job is asked to stop.
     """
-    loaded = load_model(train.folder, configure(job.runtime))
+    test = _read_test(clean)
+    loaded = _facing(load_model(train.folder, configure(job.runtime)), test)
     translator = Translator(loaded)
-    test = _read_test(clean, translator.config)
     sources, references = test.frame["source"].tolist(), test.frame["target"].tolist()
     started = time.perf_counter()
     translations = translator.translate_in_detail(
@@ -77,19 +77,27 @@ def evaluate(evaluation: EvaluationSettings, train: Artifact, clean: Artifact, j
     }
 
 
-def _read_test(clean: Artifact, model: FolderConfig) -> Pairs:
+def _read_test(clean: Artifact) -> Pairs:
     if not clean.has("test.arrow"):
         raise CorpusError("There is no test split to score on: name one in corpus.test.")
     test = read_pairs(clean.file("test.arrow"))
     if test.frame.empty:
         raise CorpusError("The test split has no pair: name another in corpus.test, or fill it.")
+    return test
+
+
+def _facing(loaded: LoadedModel, test: Pairs) -> LoadedModel:
+    """The model as it translates in the direction of the test split."""
+    model = loaded.config
     ours, theirs = (model.source_language, model.target_language), (test.source_language, test.target_language)
-    if ours == theirs[::-1] and ours != theirs:
+    if ours != theirs[::-1] or ours == theirs:
+        return loaded
+    if not loaded.both_directions:
         raise CorpusError(
             f"The model translates {ours[0]} to {ours[1]}, and the test split goes from {theirs[0]} to {theirs[1]}: "
             "swap corpus.source_language and corpus.target_language."
         )
-    return test
+    return loaded.into(test.target_language)
 
 
 def _watch(job: Job, total: int) -> Callable[[int], None]:

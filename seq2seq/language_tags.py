@@ -23,4 +23,5 @@ def with_tag(tokenizer: Tokenizer, language: str) -> Tokenizer:
     copy.post_processor = processors.TemplateProcessing(
         single=[tag, "$A"], special_tokens=[(tag, tokenizer.token_to_id(tag))]
     )
+    copy.encode_special_tokens = tokenizer.encode_special_tokens
     return copy

@@ -26,6 +26,7 @@ def card(config: Config, statistics: Mapping[str, Statistics]) -> str:
             f"`{corpus.target_language}`, trained by seq2seq-flows.",
             "",
             *_usage(),
+            *(_other_direction(corpus) if config.vocabulary.language_tags else []),
             *_scores(scores, config),
             *_data(corpus, statistics),
             *_model(config, statistics),
@@ -68,6 +69,15 @@ def _usage() -> list[str]:
         "",
         'translations = Translator.load(Path("MODEL_DIR")).translate(["…"])',
         "```",
+        "",
+    ]
+
+
+def _other_direction(corpus: CorpusSettings) -> list[str]:
+    source, target = corpus.source_language, corpus.target_language
+    return [
+        f"It was trained in both directions and also translates from `{target}` to `{source}`, with `--to {source}` or "
+        f'`Translator.load(…, target_language="{source}")`. The scores below are those of `{source}` to `{target}`.',
         "",
     ]
 

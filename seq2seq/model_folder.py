@@ -14,7 +14,7 @@ from __future__ import annotations
 import json
 import re
 import shutil
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -64,6 +64,29 @@ class LoadedModel:
     source_tokenizer: Tokenizer
     target_tokenizer: Tokenizer
     config: FolderConfig
+
+    @property
+    def both_directions(self) -> bool:
+        """Whether the model also translates from its target into its source language (see `seq2seq.language_tags`)."""
+        from seq2seq.language_tags import tag_into
+
+        return tag_into(self.source_tokenizer, self.config.source_language) is not None
+
+    def into(self, language: str) -> LoadedModel:
+        """The model as it translates into this language. Raises ModelError for one that it does not know."""
+        source, target = self.config.source_language, self.config.target_language
+        if language == target:
+            return self
+        if language != source or not self.both_directions:
+            known = f"{source} to {target} and back" if self.both_directions else f"{source} to {target} only"
+            raise ModelError(
+                f"The model translates {known}, not into {language}. A model for both directions is trained with "
+                "vocabulary.joint=true and vocabulary.language_tags=true."
+            )
+        from seq2seq.language_tags import with_tag
+
+        turned = self.config.model_copy(update={"source_language": target, "target_language": source})
+        return replace(self, source_tokenizer=with_tag(self.source_tokenizer, language), config=turned)
 
 
 def write_model(
@@ -207,9 +230,7 @@ def fill(model: nn.Module, path: Path) -> None:
 
 def _renamed(name: str) -> str:
     """A tensor's name, from its name in format 1: `encoder.lstm.weight_ih_l1` was what layer 1 reads."""
-    return re.sub(
-        r"^(encoder|decoder)\.lstm\.(weight|bias)_(ih|hh)_l(\d+)", r"\1.recurrent.layers.\4.\2_\3_l0", name
-    )
+    return re.sub(r"^(encoder|decoder)\.lstm\.(weight|bias)_(ih|hh)_l(\d+)", r"\1.recurrent.layers.\4.\2_\3_l0", name)
 
 
 def _shape(tensor: Tensor | None) -> str:

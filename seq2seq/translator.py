@@ -31,6 +31,7 @@ class Translation:
     text: str
     """One line, without white space at its ends."""
     source_tokens: int = 0
+    """Without a language tag."""
     target_tokens: int = 0
     unknown_tokens: int = 0
     """Source tokens that the vocabulary does not have."""
@@ -44,19 +45,29 @@ class Translator:
     In fp32 a translation does not depend on the sentences that it is decoded with, but for rounding.
     """
 
-    def __init__(self, loaded: LoadedModel, precision: str = "fp32") -> None:
-        self._loaded = loaded
+    def __init__(self, loaded: LoadedModel, precision: str = "fp32", target_language: str = "") -> None:
+        self._loaded = loaded.into(target_language or loaded.config.target_language)
+        self._tags = self._loaded.source_tokenizer.num_special_tokens_to_add(False)
         self._precision = precision
         self._device = next(loaded.model.parameters()).device
 
     @classmethod
-    def load(cls, folder: Path, runtime: RuntimeSettings | None = None, precision: str = "fp32") -> Self:
+    def load(
+        cls,
+        folder: Path,
+        runtime: RuntimeSettings | None = None,
+        precision: str = "fp32",
+        target_language: str = "",
+    ) -> Self:
         """Load a model folder; `precision` is fp32, bf16 or auto (bf16 where the processor computes in it).
 
-        The folder of a language pair (models/ko-en) stands for the model that is in use there. Raises ModelError for
-        a folder that is not in order, and ConfigError for a device that is not there.
+        The folder of a language pair (models/ko-en) stands for the model that is in use there. `target_language` may
+        be either language of a model for both directions; if empty, it is the one that config.json names. Raises
+        ModelError for a folder that is not in order or a language that the model does not know, and ConfigError for a
+        device that is not there.
         """
-        return cls(load_model(resolve(folder), configure(runtime or RuntimeSettings())), precision)
+        loaded = load_model(resolve(folder), configure(runtime or RuntimeSettings()))
+        return cls(loaded, precision, target_language)
 
     @property
     def config(self) -> FolderConfig:
@@ -115,7 +126,8 @@ class Translator:
 
     def _encode(self, sentences: Iterable[str]) -> list[list[int]]:
         texts = ["" if sentence.isspace() else sentence for sentence in sentences]
-        return [encoding.ids for encoding in self._loaded.source_tokenizer.encode_batch_fast(texts)]
+        encodings = self._loaded.source_tokenizer.encode_batch_fast(texts)
+        return [encoding.ids if len(encoding.ids) > self._tags else [] for encoding in encodings]
 
     def _translate_batch(
         self, sources: Sequence[Sequence[int]], beam_size: int, length_penalty: float
@@ -129,7 +141,9 @@ class Translator:
             else:
                 targets = [hypothesis.tokens for hypothesis in beam_search(*batch, beam_size, length_penalty)]
         return [
-            Translation(" ".join(text.split()), len(source), len(target), source.count(UNK), len(target) >= limit)
+            Translation(
+                " ".join(text.split()), len(source) - self._tags, len(target), source.count(UNK), len(target) >= limit
+            )
             for text, source, target, limit in zip(
                 self._loaded.target_tokenizer.decode_batch(targets), sources, targets, limits, strict=True
             )
