@@ -29,7 +29,7 @@ class DotAttention(nn.Module):
         Rows that share a sentence are queries of one product: its keys and values are held and read once.
         """
         rows, times, _ = states_NTH.shape
-        states_BQH = states_NTH.reshape(len(keys_BSK), -1, states_NTH.shape[2])
+        states_BQH = states_NTH.reshape(keys_BSK.shape[0], -1, states_NTH.shape[2])
         scores_BQS = self.scores(states_BQH, keys_BSK).masked_fill(padding_BS[:, None, :], -math.inf)
         weights_BQS = scores_BQS.softmax(-1, dtype=torch.float32).to(values_BSH.dtype)
         contexts_BQH = torch.bmm(weights_BQS, values_BSH)

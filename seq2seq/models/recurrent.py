@@ -76,7 +76,7 @@ class Bridge(nn.Module):
         """The decoder's first state."""
         hidden_BLH = self.hidden(self._fit(last.hidden_BLH))
         cell_BLH = None if last.cell_BLH is None else self.cell(self._fit(last.cell_BLH))
-        fed_BF = hidden_BLH.new_zeros(len(hidden_BLH), self.fed_size) if self.fed_size else None
+        fed_BF = hidden_BLH.new_zeros(hidden_BLH.shape[0], self.fed_size) if self.fed_size else None
         return State(hidden_BLH, cell_BLH, fed_BF)
 
     def _fit(self, state_BLH: Tensor) -> Tensor:

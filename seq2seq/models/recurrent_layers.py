@@ -9,6 +9,7 @@ from torch.nn.utils.rnn import pack_padded_sequence, pad_packed_sequence
 
 from seq2seq.models.embedding import Dropout
 from seq2seq.models.memory import State
+from seq2seq.models.padding import is_padded
 from seq2seq.settings.model import ModelSettings
 
 
@@ -48,7 +49,7 @@ class RecurrentLayers(nn.Module):
         `lengths_B` (on the CPU) are the real lengths where rows are padded: padding is never read. Where all are
         equal there is none, and the layers take the faster plain kernel.
         """
-        if lengths_B is not None and bool((lengths_B == inputs_BTE.shape[1]).all()):
+        if lengths_B is not None and not is_padded(lengths_B, inputs_BTE.shape[1]):
             lengths_B = None
         outputs_BTH, states = inputs_BTE, []
         for number, layer in enumerate(self.layers):
@@ -68,6 +69,8 @@ class RecurrentLayers(nn.Module):
 
 
 def _run_packed(layer: nn.Module, inputs_BTE: Tensor, lengths_B: Tensor) -> tuple[Tensor, object]:
+    if torch.compiler.is_exporting():  # the layer is a node that takes lengths: see seq2seq.export.recurrent_nodes
+        return layer(inputs_BTE, lengths_B=lengths_B)  # type: ignore[no-any-return]  # nn.Module.__call__ is untyped
     packed = pack_padded_sequence(inputs_BTE, lengths_B, batch_first=True, enforce_sorted=False)
     outputs, last = layer(packed)
     return pad_packed_sequence(outputs, batch_first=True, total_length=inputs_BTE.shape[1])[0], last
