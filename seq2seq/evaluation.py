@@ -49,8 +49,9 @@ def evaluate(evaluation: EvaluationSettings, train: Artifact, clean: Artifact, j
     Raises CorpusError when there is no test pair, ModelError when the model does not load, and TrainingInterrupted
     when the job is asked to stop.
     """
+    loaded = load_model(train.folder, configure(job.runtime))
     test = _read_test(clean)
-    loaded = _facing(load_model(train.folder, configure(job.runtime)), test)
+    loaded = _facing(loaded, test)
     translator = Translator(loaded)
     sources, references = test.frame["source"].tolist(), test.frame["target"].tolist()
     started = time.perf_counter()
