@@ -1,4 +1,4 @@
-"""`python -m seq2seq translate MODEL_DIR < in.txt > out.txt`"""
+"""`python -m seq2seq translate MODEL_DIR < in.txt > out.txt` and `python -m seq2seq export MODEL_DIR OUT_DIR`"""
 
 import argparse
 import os
@@ -21,7 +21,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Run a command; gives the exit code: 0, 2 for what the person can mend, 1 for other errors."""
     options = _parser().parse_args(arguments)
     try:
-        translate(options, cast(BufferedReader, sys.stdin.buffer), sys.stdout.buffer)
+        if options.command == "export":
+            export(options)
+        else:
+            translate(options, cast(BufferedReader, sys.stdin.buffer), sys.stdout.buffer)
     except Seq2SeqError as error:
         if options.traceback:
             traceback.print_exc()
@@ -56,6 +59,22 @@ def translate(options: argparse.Namespace, source: BufferedReader, target: Binar
         texts = translator.translate(lines, decoding.beam_size, decoding.length_penalty, decoding.batch_sentences)
         target.writelines(f"{text}\n".encode() for text in texts)
         target.flush()
+
+
+def export(options: argparse.Namespace) -> None:
+    """Write a model for programs without PyTorch, and say how far it agrees with ours."""
+    from seq2seq.export.folder import INSTALL, export_model
+
+    written = export_model(options.model, options.folder, options.to)
+    found = written.agreement
+    print(f"{written.folder}: {written.bytes / 2**20:,.1f} MiB")
+    if found is None:
+        print(f"not compared with the model, because onnxruntime is not installed: {INSTALL}")
+    else:
+        print(
+            f"compared with the model in onnxruntime: all {found.tokens:,} tokens of {found.sentences} random sources "
+            f"are equal, and logits (to {found.largest_logit:.1f}) differ by {found.largest_difference:.1e} at most"
+        )
 
 
 def read_lines(source: BufferedReader) -> Iterator[list[str]]:
@@ -108,13 +127,7 @@ def _parser() -> argparse.ArgumentParser:
         help="translate lines of standard input",
         description="Translate UTF-8 text from standard input to standard output: one line out for each line in.",
     )
-    command.add_argument(
-        "model",
-        metavar="MODEL_DIR",
-        type=Path,
-        help="a model folder, or a language pair's (models/ko-en): its champion",
-    )
-    command.add_argument("--to", metavar="LANGUAGE", default="", help="of a model for both directions: into which")
+    _add_common_arguments(command)
     command.add_argument("--beam-size", type=int, help="hypotheses kept per sentence; 1 is greedy (default: 5)")
     command.add_argument("--length-penalty", type=float, help="exponent of the length in a score (default: 1.0)")
     command.add_argument("--batch-sentences", type=int, help="sentences decoded together (default: 64)")
@@ -123,8 +136,25 @@ def _parser() -> argparse.ArgumentParser:
     command.add_argument(
         "--precision", choices=("auto", "bf16", "fp32"), default="fp32", help="arithmetic (default: fp32)"
     )
-    command.add_argument("--traceback", action="store_true", help="show where in the code an error came from")
+    command = commands.add_parser(
+        "export",
+        help="write a model for programs without PyTorch",
+        description="Write a model as ONNX graphs with its tokenizers and an example program, and compare it with ours.",
+    )
+    _add_common_arguments(command)
+    command.add_argument("folder", metavar="OUT_DIR", type=Path, help="a folder that is not there yet, or is empty")
     return parser
+
+
+def _add_common_arguments(command: argparse.ArgumentParser) -> None:
+    command.add_argument(
+        "model",
+        metavar="MODEL_DIR",
+        type=Path,
+        help="a model folder, or a language pair's (models/ko-en): its champion",
+    )
+    command.add_argument("--to", metavar="LANGUAGE", default="", help="of a model for both directions: into which")
+    command.add_argument("--traceback", action="store_true", help="show where in the code an error came from")
 
 
 if __name__ == "__main__":

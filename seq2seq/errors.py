@@ -9,6 +9,7 @@
     ├── SourceUnavailable        the network or a remote host failed (exit code 1, retried)
     ├── ArtifactDamaged          an artifact is gone or is not what was published (a cache miss)
     ├── StepTimedOut             a step took longer than it may (exit code 1); the same command resumes it
+    ├── ExportDiffers            an exported model does not say what the model says (exit code 1)
     └── TrainingInterrupted      someone asked a training to stop; its checkpoint is saved
 
 A message says what, where, the numbers and the way out.
@@ -49,6 +50,10 @@ class ArtifactDamaged(Seq2SeqError):
 
 class StepTimedOut(Seq2SeqError):
     """A step took longer than its time limit; the same command goes on from what it saved."""
+
+
+class ExportDiffers(Seq2SeqError):
+    """An exported model was decoded beside the model itself, and the two do not agree."""
 
 
 class TrainingInterrupted(Seq2SeqError):

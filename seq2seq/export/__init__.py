@@ -1,0 +1,7 @@
+"""A model for programs that have neither PyTorch nor this library.
+
+* `graphs`: the network as two ONNX graphs, encoder and decoder step.
+* `recurrent_nodes`: LSTM and GRU layers as single ONNX nodes.
+* `folder`: the folder that is handed over, written and checked.
+* `translate`: the program inside the folder; it knows onnxruntime, tokenizers and numpy only.
+"""

@@ -1,0 +1,155 @@
+"""The folder that other programs read.
+
+    encoder.onnx             a batch of source sentences to what the decoder reads
+    decoder.onnx             one step: a token and a state to logits and the next state
+    source_tokenizer.json    text to ids, for the `tokenizers` library (Rust, Python, Node)
+    target_tokenizer.json    ids to text
+    config.json              languages, special ids, what the two graphs take and give, bytes and SHA-256 of the files
+    translate.py             a complete program with onnxruntime, tokenizers and numpy
+    README.md                the same in words
+
+Equal weights give equal bytes.
+"""
+
+from __future__ import annotations
+
+import json
+import shutil
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from importlib.util import find_spec
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from seq2seq.artifacts import FileEntry, file_sha256
+from seq2seq.champions import resolve
+from seq2seq.disk import writing
+from seq2seq.errors import UserError
+from seq2seq.language_tags import language_tag
+from seq2seq.model_folder import SOURCE_TOKENIZER, TARGET_TOKENIZER, LoadedModel, check_model, load_model
+from seq2seq.special_tokens import BOS, EOS, PAD, UNK
+
+if TYPE_CHECKING:
+    import onnx_ir
+
+    from seq2seq.export.agreement import Agreement
+
+FORMAT = 1
+NEEDED = ("onnx", "onnxscript")
+INSTALL = "python -m pip install onnx onnxruntime onnxscript"
+
+
+@dataclass(frozen=True)
+class Export:
+    """What was written."""
+
+    folder: Path
+    bytes: int
+    agreement: Agreement | None
+    """None where onnxruntime is not installed."""
+
+
+def export_model(model_folder: Path, folder: Path, target_language: str = "") -> Export:
+    """Write `folder`, whole or not at all, and compare it with the model.
+
+    `target_language` may be either language of a model for both directions; if empty, it is the model's own.
+    Raises ModelError for a model folder that is not in order, UserError without the packages of the extra `onnx` and
+    for a folder that is not empty, and ExportDiffers.
+    """
+    model_folder = resolve(model_folder)
+    check_model(model_folder)
+    _require_packages()
+    _require_empty(folder)
+    loaded = load_model(model_folder)
+    loaded = loaded.into(target_language or loaded.config.target_language)
+    partial = folder.with_name(f"{folder.name}.partial")
+    shutil.rmtree(partial, ignore_errors=True)
+    try:
+        with writing("An export", folder.parent):
+            partial.mkdir(parents=True)
+            _write(partial, loaded)
+            agreement = _compare(partial, loaded) if find_spec("onnxruntime") else None
+            partial.replace(folder)
+    except BaseException:
+        shutil.rmtree(partial, ignore_errors=True)
+        raise
+    return Export(folder, sum(path.stat().st_size for path in folder.iterdir()), agreement)
+
+
+def _require_packages() -> None:
+    missing = [name for name in NEEDED if find_spec(name) is None]
+    if missing:
+        raise UserError(
+            f"An export needs {' and '.join(missing)}, which this environment does not have. Install the extra onnx: "
+            f'{INSTALL} (in a checkout: python -m pip install -c constraints.txt -e ".[onnx]").'
+        )
+
+
+def _require_empty(folder: Path) -> None:
+    if folder.is_dir() and any(folder.iterdir()):
+        raise UserError(f"{folder} is not empty: an export is a folder of its own. Name another, or remove it first.")
+    if folder.exists() and not folder.is_dir():
+        raise UserError(f"{folder} is a file: an export is a folder of its own. Name another.")
+
+
+def _write(folder: Path, loaded: LoadedModel) -> None:
+    import onnx_ir
+
+    from seq2seq.export.graphs import export_graphs
+    from seq2seq.export.readme import readme
+
+    graphs = dict(zip(("encoder", "decoder"), export_graphs(loaded.model), strict=True))
+    loaded.source_tokenizer.save(str(folder / SOURCE_TOKENIZER))
+    loaded.target_tokenizer.save(str(folder / TARGET_TOKENIZER))
+    for name, graph in graphs.items():
+        onnx_ir.save(graph, folder / f"{name}.onnx")
+    shutil.copyfile(Path(__file__).with_name("translate.py"), folder / "translate.py")
+    config = _config(loaded, graphs, folder)
+    (folder / "config.json").write_text(json.dumps(config, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
+    (folder / "README.md").write_text(readme(config), encoding="utf-8")
+
+
+def _compare(folder: Path, loaded: LoadedModel) -> Agreement:
+    from seq2seq.export.agreement import compare  # imports onnxruntime
+
+    return compare(folder, loaded)
+
+
+def _config(loaded: LoadedModel, graphs: Mapping[str, onnx_ir.Model], folder: Path) -> dict[str, Any]:
+    from seq2seq.decoding import NEVER_WRITTEN, longest_translation
+
+    described = loaded.config.model_dump(mode="json", exclude={"format", "kind", "files"})
+    tag = language_tag(loaded.config.target_language)
+    tag_id = loaded.source_tokenizer.token_to_id(tag)
+    return {
+        "format": FORMAT,
+        "kind": "seq2seq-onnx",
+        **described,
+        "special_tokens": {"pad": PAD, "unk": UNK, "bos": BOS, "eos": EOS},
+        "never_written": list(NEVER_WRITTEN),
+        "longest_translation": {
+            "per_source_token": longest_translation(1) - longest_translation(0),
+            "more": longest_translation(0),
+        },
+        "language_tag": None if tag_id is None else {"token": tag, "id": tag_id},
+        "graphs": {
+            name: {"inputs": _tensors(graph.graph.inputs), "outputs": _tensors(graph.graph.outputs)}
+            for name, graph in graphs.items()
+        },
+        "files": {
+            path.name: FileEntry(bytes=path.stat().st_size, sha256=file_sha256(path)).model_dump()
+            for path in sorted(folder.iterdir())
+        },
+    }
+
+
+def _tensors(values: Iterable[onnx_ir.Value]) -> list[dict[str, Any]]:
+    return [
+        {
+            "name": value.name,
+            "dtype": value.dtype.name.lower(),
+            "shape": [size if isinstance(size, int) else size.value for size in value.shape],
+        }
+        for value in values
+        if value.dtype is not None and value.shape is not None
+    ]
