@@ -9,6 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from tokenizers import Tokenizer, models
 
+from seq2seq.config import validate_config
 from seq2seq.encoding import Sentences, encode_sentences
 from seq2seq.errors import ConfigError
 from seq2seq.language_tags import tag_into
@@ -16,7 +17,7 @@ from seq2seq.ragged import Ragged
 from seq2seq.settings.tokenization import TokenizationSettings
 from seq2seq.settings.vocabulary import VocabularySettings
 from seq2seq.special_tokens import SPECIAL_TOKENS, UNK
-from seq2seq.subword_sampling import MOST_CUTS, SubwordSampler
+from seq2seq.subword_sampling import SubwordSampler, make_segmenter
 from seq2seq.tokenization import build_rules, cut
 from seq2seq.vocabulary import build_tokenizer, count_pieces, pre_cut
 
@@ -61,11 +62,8 @@ def rows_of(sentences: Ragged) -> list[list[int]]:
 
 def cuts_of_word(tokenizer: Tokenizer, word: str, draws: int, **strength: float) -> Iterator[tuple[str, ...]]:
     """A word's random cuts, over and over."""
-    ids = tokenizer.encode(word).ids
-    sentences = Ragged.of_lists([ids] * MOST_CUTS)
-    begins = np.tile([True, *[False] * (len(ids) - 1)], MOST_CUTS)
-    sampler = SubwordSampler(sentences, begins, tokenizer, **strength)
-    segmenter = sampler._segmenter
+    words = Ragged.of_lists([tokenizer.encode(word).ids])
+    segmenter = make_segmenter(tokenizer, words, strength.get("dropout", 0.0), strength.get("temperature", 0.0))
     sample = segmenter.sample(np.zeros(draws, dtype=np.int64), np.random.default_rng(0))
     return (tuple(str(tokenizer.id_to_token(token)) for token in row) for row in rows_of(sample))
 
@@ -170,12 +168,21 @@ def test_equal_seeds_give_equal_samples_and_others_other_ones(kind: str) -> None
     assert rows_of(first.sample(np.random.default_rng(8))) != samples[0]
 
 
-def test_occurrences_of_one_word_are_cut_in_different_ways() -> None:
+@pytest.mark.parametrize(("most", "fewest"), [(256, 5), (2, 1)])
+def test_occurrences_of_one_word_are_cut_in_different_ways_up_to_a_limit(
+    monkeypatch: pytest.MonkeyPatch, most: int, fewest: int
+) -> None:
+    monkeypatch.setattr("seq2seq.subword_sampling.MOST_CUTS", most)
     tokenizer = TOKENIZERS["bpe"]
     sentences = encoded(tokenizer, ["barking"] * 200)
     sampler = SubwordSampler(sentences.ids, sentences.begins, tokenizer, dropout=0.5)
     ways = set(map(tuple, rows_of(sampler.sample(np.random.default_rng(0)))))
-    assert 2 < len(ways) <= MOST_CUTS
+    assert fewest <= len(ways) <= most
+
+
+def test_a_setting_that_does_not_fit_the_vocabulary_is_found_before_anything_runs() -> None:
+    with pytest.raises(ConfigError, match=r"subword_dropout = 0\.1 .* vocabulary\.kind is word: set"):
+        validate_config({"vocabulary": {"kind": "word"}, "training": {"subword_dropout": 0.1}})
 
 
 MISFITS: list[tuple[str, dict[str, float]]] = [
