@@ -107,6 +107,14 @@ def test_the_card_says_how_the_model_is_used_and_what_it_cannot_do() -> None:
     assert "small built-in grammar" not in text(corpus={"kind": "files"})
 
 
+def test_the_card_of_a_model_for_both_directions_says_how_to_go_back() -> None:
+    corpus = {"source_language": "de", "target_language": "en"}
+    written = text(corpus=corpus, vocabulary={"joint": True, "language_tags": True})
+    assert "also translates from `en` to `de`, with `--to de`" in written
+    assert "scores below are those of `de` to `en`" in written
+    assert "--to" not in text(corpus=corpus)
+
+
 def test_the_card_does_not_hang_on_how_fast_the_machine_was() -> None:
     slower = STATISTICS | {"train": STATISTICS["train"] | {"target_tokens_per_second": 1.0}}
     assert card(validate_config({}), slower) == card(validate_config({}), STATISTICS)
