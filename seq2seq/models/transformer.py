@@ -9,13 +9,15 @@ layer (the embedding's), H heads, D size of a head, L layers of the decoder.
 """
 
 import math
-from typing import Any, NamedTuple, Self
+from copy import copy
+from typing import Any, NamedTuple, Self, TypeVar
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
 from seq2seq.models.embedding import Dropout, Embedding
+from seq2seq.models.linear import Linear, LinearMaker
 from seq2seq.models.padding import is_padded
 from seq2seq.models.seq2seq import Seq2Seq
 from seq2seq.settings.model import ModelSettings
@@ -307,6 +309,9 @@ class Transformer(Seq2Seq[TransformerMemory, TransformerState]):
         features_BTE, state = self.decoder(inputs_BT, memory, state)
         return features_BTE, state
 
+    def for_decoding(self, linear: LinearMaker) -> Self:
+        return _with_maps(self, linear)
+
     def alignment(self, source_BS: Tensor, source_lengths_B: Tensor, inputs_BT: Tensor) -> Tensor | None:
         memory = self.encode(source_BS, source_lengths_B)
         number = max(0, len(self.decoder.layers) - 2)
@@ -320,6 +325,30 @@ class Transformer(Seq2Seq[TransformerMemory, TransformerState]):
         vectors_BTE, keys_BHSD, _, seen = calls[0]
         queries_BHTD = layer.cross_attention.queries(vectors_BTE, len(keys_BHSD))
         return attention_weights(queries_BHTD, keys_BHSD, seen).mean(1)
+
+
+class _Map(nn.Module):
+    """A linear map that was made once, in the place of a layer."""
+
+    def __init__(self, linear: Linear) -> None:
+        super().__init__()
+        self._linear = linear
+
+    def forward(self, vectors: Tensor) -> Tensor:
+        return self._linear(vectors.flatten(0, -2)).view(*vectors.shape[:-1], -1)
+
+
+ModuleT = TypeVar("ModuleT", bound=nn.Module)
+
+
+def _with_maps(module: ModuleT, linear: LinearMaker) -> ModuleT:
+    """A module like this one, in which what `linear` makes of them has taken the place of all linear layers."""
+    twin = copy(module)
+    twin._modules = {
+        name: _Map(linear(child.weight, child.bias)) if isinstance(child, nn.Linear) else _with_maps(child, linear)
+        for name, child in module.named_children()
+    }
+    return twin
 
 
 def _real(source_BS: Tensor, source_lengths_B: Tensor) -> Tensor | None:
