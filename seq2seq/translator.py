@@ -4,7 +4,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
-from typing import Self
+from typing import Any, Self
 
 import numpy as np
 import torch
@@ -12,9 +12,12 @@ import torch
 from seq2seq.batching import pad_sources
 from seq2seq.beam_search import beam_search
 from seq2seq.champions import resolve
-from seq2seq.decoding import greedy, longest_translation
+from seq2seq.decoding import StepModel, greedy, longest_translation
 from seq2seq.device import autocast, configure
 from seq2seq.model_folder import FolderConfig, LoadedModel, load_model
+from seq2seq.models.linear import packed
+from seq2seq.models.seq2seq import Seq2Seq
+from seq2seq.quantization import quantized
 from seq2seq.settings.runtime import RuntimeSettings
 from seq2seq.special_tokens import UNK
 
@@ -48,8 +51,9 @@ class Translator:
     def __init__(self, loaded: LoadedModel, precision: str = "fp32", target_language: str = "") -> None:
         self._loaded = loaded.into(target_language or loaded.config.target_language)
         self._tags = self._loaded.source_tokenizer.num_special_tokens_to_add(False)
-        self._precision = precision
         self._device = next(loaded.model.parameters()).device
+        self._precision = "auto" if precision == "int8" else precision
+        self._model = _for_decoding(loaded.model, precision, self._device)
 
     @classmethod
     def load(
@@ -134,7 +138,7 @@ class Translator:
     ) -> list[Translation]:
         source_BS, lengths_B = pad_sources([np.asarray(source, dtype=np.int32) for source in sources])
         limits = [longest_translation(length) for length in lengths_B.tolist()]
-        batch = (self._loaded.model, source_BS.to(self._device), lengths_B, torch.tensor(limits))
+        batch = (self._model, source_BS.to(self._device), lengths_B, torch.tensor(limits))
         with torch.inference_mode(), autocast(self._precision, self._device):
             if beam_size == 1:
                 targets = greedy(*batch)
@@ -148,6 +152,17 @@ class Translator:
                 self._loaded.target_tokenizer.decode_batch(targets), sources, targets, limits, strict=True
             )
         ]
+
+
+def _for_decoding(model: Seq2Seq[Any, Any], precision: str, device: torch.device) -> StepModel[Any, Any]:
+    """The model with its matrices laid out for single steps in `precision`."""
+    if precision == "int8":
+        return quantized(model)
+    if device.type != "cpu":
+        return model
+    with autocast(precision, device):
+        dtype = torch.bfloat16 if torch.is_autocast_enabled("cpu") else torch.float32
+    return model.for_decoding(packed(dtype))
 
 
 def batches_by_length(lengths: Sequence[int], batch_sentences: int) -> Iterator[list[int]]:

@@ -1,0 +1,82 @@
+"""Matrix products in 8-bit integers, for decoding on a CPU.
+
+Dynamic quantization (Bhandare et al. 2019 for translation; Dettmers et al. 2022, section 2.1, for a scale for each row
+and each column): a weight matrix has one scale for each output, set once; the rows that meet it have one each, set
+when they come. Products are summed exactly, so that a row's result does not depend on the rows beside it.
+
+What holds the time but no large matrix (attention, the recurrences of an encoder) stays in floating point.
+Shapes in names: N rows, O outputs, I inputs.
+"""
+
+from copy import deepcopy
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from seq2seq.decoding import StepModel
+from seq2seq.errors import ConfigError
+from seq2seq.models.linear import Linear
+from seq2seq.models.seq2seq import Seq2Seq
+
+ROW_LIMIT, ROW_ZERO = 127, 128
+"""Rows are whole numbers of -127 to 127, held as 1 to 255: the processor multiplies unsigned by signed bytes."""
+WEIGHT_LIMIT = 127
+WEIGHT_LIMIT_WITHOUT_VNNI = 63
+"""Where pairs of products are summed in 16 bits: 2 * 255 * 63 still fits."""
+VNNI = ("avx512_vnni", "avx_vnni", "amx_int8")
+
+
+def quantized(model: Seq2Seq[Any, Any]) -> StepModel[Any, Any]:
+    """The model with its linear maps in int8, for decoding. The model itself stays as it is.
+
+    Raises ConfigError for a model that is not on a CPU, and where PyTorch was built without oneDNN.
+    """
+    if model.output.weight.device.type != "cpu" or not torch._C._has_mkldnn:
+        raise ConfigError("int8 is for CPUs that oneDNN knows: set runtime.device to cpu, or leave int8 out.")
+    model = deepcopy(model)
+    stepper = model.for_decoding(int8)
+    for module in list(model.modules()):
+        for name, child in module.named_children():
+            if isinstance(child, nn.Linear):
+                setattr(module, name, Int8Linear(child))
+    return stepper
+
+
+class Int8Linear(nn.Module):
+    """Stands in the place of an `nn.Linear` that is no longer trained."""
+
+    def __init__(self, linear: nn.Linear) -> None:
+        super().__init__()
+        self._map = int8(linear.weight, linear.bias)
+
+    def forward(self, rows: Tensor) -> Tensor:
+        """The map on rows of any leading shape."""
+        return self._map(rows)
+
+
+def int8(weight_OI: Tensor, bias_O: Tensor | None) -> Linear:
+    """x Wᵀ + b with x and W in int8 (a `LinearMaker`); gives the type that it gets, and computes b in float32."""
+    weight_OI, limit = weight_OI.detach().float(), _weight_limit()
+    scales_O = (weight_OI.abs().amax(1) / limit).clamp_min(torch.finfo(torch.float32).tiny)
+    whole_OI = (weight_OI / scales_O[:, None]).round().to(torch.int8)
+    packed = torch.ops.onednn.qlinear_prepack(whole_OI, None)
+    zeros_O = torch.zeros(len(scales_O), dtype=torch.int64)
+    shift_O = torch.zeros_like(scales_O) if bias_O is None else bias_O.detach().float()
+    multiply = torch.ops.onednn.qlinear_pointwise.default
+
+    def apply(rows_NI: Tensor) -> Tensor:
+        floats_NI = rows_NI.float()
+        scales_N1 = (floats_NI.abs().amax(-1, True) / ROW_LIMIT).clamp_min_(torch.finfo(torch.float32).tiny)
+        bytes_NI = (floats_NI / scales_N1).add_(ROW_ZERO + 0.5).to(torch.uint8)
+        sums_NO = multiply(
+            bytes_NI, 1.0, ROW_ZERO, packed, scales_O, zeros_O, None, 1.0, 0, torch.float32, "none", [], ""
+        )
+        return torch.addcmul(shift_O, sums_NO, scales_N1, out=sums_NO).to(rows_NI.dtype)
+
+    return apply
+
+
+def _weight_limit() -> int:
+    capabilities = torch.cpu.get_capabilities()
+    return WEIGHT_LIMIT if any(capabilities.get(name) for name in VNNI) else WEIGHT_LIMIT_WITHOUT_VNNI
