@@ -123,10 +123,9 @@ class RecurrentDecoder(nn.Module):
 
     def _step_by_step(self, inputs_BT: Tensor, memory: Memory, state: State) -> tuple[Tensor, State]:
         step = DecoderStep(self, plain)
-        products_BTG, noise = step.read(inputs_BT), self._noise(inputs_BT)
-        features = []
-        for time in range(inputs_BT.shape[1]):
-            features_BF, state = step(products_BTG[:, time], memory, state, [each[:, time] for each in noise])
+        noise, features = self._noise(inputs_BT), []
+        for time, products_BG in enumerate(step.read(inputs_BT).unbind(1)):
+            features_BF, state = step(products_BG, memory, state, [each[:, time] for each in noise])
             features.append(features_BF)
         return torch.stack(features, 1), state
 
