@@ -80,7 +80,7 @@ def plan_batches(pairs: EncodedPairs, batch_tokens: int) -> list[slice]:
     """
     lengths = pairs.target.lengths[_by_length(pairs, np.arange(len(pairs)))] + 1
     cuts, start, tokens = [], 0, 0
-    for position, length in enumerate(lengths):
+    for position, length in enumerate(lengths.tolist()):
         if tokens and tokens + length > batch_tokens:
             cuts.append(slice(start, position))
             start, tokens = position, 0

@@ -1,5 +1,7 @@
 """The `encode` step: sentences that are already cut into pieces, as token ids."""
 
+from array import array
+from collections import defaultdict
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -59,14 +61,17 @@ class Sentences:
 
 def encode_sentences(encoder: Tokenizer, texts: list[str]) -> Sentences:
     """Ids of sentences whose pieces are joined by single spaces; each different piece is looked up once."""
-    numbers: dict[str, int] = {}
-    cut = [text.split() for text in texts]
-    occurrences = np.array([numbers.setdefault(piece, len(numbers)) for pieces in cut for piece in pieces], np.int64)
-    pieces = Ragged.of_lists([encoding.ids for encoding in encoder.encode_batch_fast(list(numbers))]).take(occurrences)
-    begins = np.zeros(len(pieces.ids), dtype=np.bool_)
-    begins[pieces.starts[:-1]] = True
-    first_pieces = np.cumsum([0, *map(len, cut)])
-    return Sentences(Ragged(pieces.ids, pieces.starts[first_pieces]), begins)
+    numbers: defaultdict[str, int] = defaultdict(lambda: len(numbers))
+    occurrences, counts = array("q"), array("q", [0])
+    for text in texts:
+        pieces = text.split()
+        occurrences.extend(map(numbers.__getitem__, pieces))
+        counts.append(len(pieces))
+    encoded = Ragged.of_lists([encoding.ids for encoding in encoder.encode_batch_fast(list(numbers))])
+    cut = encoded.take(np.array(occurrences))
+    begins = np.zeros(len(cut.ids), dtype=np.bool_)
+    begins[cut.starts[:-1]] = True
+    return Sentences(Ragged(cut.ids, cut.starts[np.cumsum(counts)]), begins)
 
 
 def _tags(encoder: Tokenizer, pairs: Pairs) -> dict[str, int]:

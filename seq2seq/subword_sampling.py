@@ -14,6 +14,7 @@ Shapes in names: R words to cut, C characters of a word, or parts that are left 
 """
 
 import json
+from collections import defaultdict
 from collections.abc import Mapping
 from dataclasses import dataclass
 from itertools import pairwise
@@ -74,10 +75,10 @@ class SubwordSampler:
 
 def _numbered(occurrences: Ragged) -> tuple[Indices, Ragged]:
     """Number of each sequence among the different ones, and these, in the order in which they first occur."""
-    width, raw, ends = occurrences.ids.itemsize, occurrences.ids.tobytes(), occurrences.starts.tolist()
-    numbers: dict[bytes, int] = {}
-    found = [numbers.setdefault(raw[width * start : width * end], len(numbers)) for start, end in pairwise(ends)]
-    words = np.array(found, dtype=np.int64)
+    width, raw, starts = occurrences.ids.itemsize, occurrences.ids.tobytes(), occurrences.starts.data
+    numbers: defaultdict[bytes, int] = defaultdict(lambda: len(numbers))
+    found = (numbers[raw[width * start : width * end]] for start, end in pairwise(starts))
+    words = np.fromiter(found, np.int64, len(occurrences))
     return words, occurrences.take(np.unique(words, return_index=True)[1])
 
 
