@@ -52,6 +52,17 @@ class Config(Section):
             raise ValueError(f"{name} is a name that the folder of a language pair needs for itself")
         return name
 
+    @field_validator("model")
+    @classmethod
+    def _shared_embeddings_have_one_vocabulary(cls, model: ModelSettings, known: ValidationInfo) -> ModelSettings:
+        vocabulary = known.data.get("vocabulary")
+        if vocabulary and model.share_embeddings and not vocabulary.joint:
+            raise ValueError(
+                "share_embeddings = true needs one vocabulary for both sides, and vocabulary.joint is false: set "
+                "vocabulary.joint = true or model.share_embeddings = false"
+            )
+        return model
+
     @field_validator("training")
     @classmethod
     def _words_can_be_cut_so(cls, training: TrainingSettings, known: ValidationInfo) -> TrainingSettings:

@@ -10,7 +10,8 @@ from seq2seq.settings.section import Section
 class ModelSettings(Section):
     """The encoder-decoder. The defaults are the plain system of the lecture.
 
-    One flat section: settings that begin with `transformer:` or `recurrent:` count for that architecture alone.
+    One flat section: settings that begin with `transformer:` or `recurrent:` count for that architecture alone, and
+    have no effect on the other, so that `architecture` can be changed by itself.
     """
 
     architecture: Literal["lstm", "gru", "transformer"] = Field(
@@ -77,12 +78,19 @@ class ModelSettings(Section):
 
     @model_validator(mode="after")
     def _sizes_agree(self) -> Self:
-        if self.architecture == "transformer" and self.embedding_size % self.attention_heads:
+        if self.architecture == "transformer":
+            if self.embedding_size % self.attention_heads:
+                raise ValueError(
+                    f"attention_heads = {self.attention_heads} does not divide embedding_size = {self.embedding_size}: "
+                    "each head has an equal part of a transformer's size"
+                )
+            return self
+        if self.input_feeding and self.attention == "none":
             raise ValueError(
-                f"attention_heads = {self.attention_heads} does not divide embedding_size = {self.embedding_size}: each "
-                "head has an equal part of a transformer's size"
+                "input_feeding = true feeds the attention's output to the next step, and attention is none: set "
+                "attention to general, dot or additive, or input_feeding = false"
             )
-        elif self.attention == "dot" and self.encoder_output_size != self.decoder_hidden_size:
+        if self.attention == "dot" and self.encoder_output_size != self.decoder_hidden_size:
             raise ValueError(
                 f"attention = dot compares states of one size, but the encoder gives {self.encoder_output_size} "
                 f"and the decoder {self.decoder_hidden_size}: make them equal, or use general"

@@ -6,6 +6,8 @@ import pytest
 import torch
 from pydantic import ValidationError
 
+from seq2seq.config import validate_config
+from seq2seq.errors import ConfigError
 from seq2seq.models.build import build_model
 from seq2seq.models.linear import LinearMaker, packed, plain
 from seq2seq.models.seq2seq import Seq2Seq
@@ -179,3 +181,26 @@ def test_tied_embeddings_are_one_tensor() -> None:
 def test_dot_attention_between_unlike_sizes_is_refused_with_the_sizes_and_the_way_out() -> None:
     with pytest.raises(ValidationError, match=r"encoder gives 1024 and the decoder 512.*use general"):
         ModelSettings(attention="dot", bidirectional=True)
+
+
+def test_input_feeding_without_attention_is_refused_with_the_way_out() -> None:
+    with pytest.raises(ValidationError, match=r"attention is none: set attention to general"):
+        ModelSettings(input_feeding=True)
+
+
+def test_settings_of_the_other_architecture_have_no_effect() -> None:
+    ModelSettings(architecture="transformer", input_feeding=True)
+    ModelSettings(architecture="gru", embedding_size=10, attention_heads=3)
+
+
+@pytest.mark.parametrize("architecture", ["lstm", "transformer"])
+def test_shared_embeddings_of_unlike_vocabularies_are_refused_with_both_sizes(architecture: str) -> None:
+    settings = ModelSettings(**SMALL, architecture=architecture, share_embeddings=True)
+    with pytest.raises(ConfigError, match=r"source has 23 tokens and the target 29: set vocabulary\.joint = true"):
+        build_model(settings, 23, 29)
+
+
+def test_shared_embeddings_need_a_joint_vocabulary_in_the_configuration() -> None:
+    with pytest.raises(ConfigError, match=r"model: .* vocabulary\.joint is false: set vocabulary\.joint = true"):
+        validate_config({"model": {"share_embeddings": True}})
+    validate_config({"model": {"share_embeddings": True}, "vocabulary": {"joint": True}})
