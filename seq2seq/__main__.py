@@ -139,7 +139,7 @@ def _parser() -> argparse.ArgumentParser:
     command = commands.add_parser(
         "export",
         help="write a model for programs without PyTorch",
-        description="Write a model as ONNX graphs with its tokenizers and an example program, and compare it with ours.",
+        description="Write a model as ONNX graphs, with tokenizers and an example program, and compare it with ours.",
     )
     _add_common_arguments(command)
     command.add_argument("folder", metavar="OUT_DIR", type=Path, help="a folder that is not there yet, or is empty")

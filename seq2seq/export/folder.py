@@ -147,7 +147,7 @@ def _tensors(values: Iterable[onnx_ir.Value]) -> list[dict[str, Any]]:
     return [
         {
             "name": value.name,
-            "dtype": value.dtype.name.lower(),
+            "dtype": str(value.dtype.numpy()),
             "shape": [size if isinstance(size, int) else size.value for size in value.shape],
         }
         for value in values
