@@ -1,0 +1,99 @@
+"""What a second core gives in training: one thread, two threads and two processes, in turn on the same batches.
+
+    python -m benchmarks.two_cores CORPUS [--rounds 5] [--batch-tokens 1000] [--steps 40] [--precision bf16]
+
+CORPUS is a folder with Multi30k's train, valid and test_2016_flickr texts. Each measurement is a training of the preset
+`multi30k` that is stopped after its warm-up and `--steps` updates. The aim: two processes at 1.7 times one thread.
+"""
+
+import tempfile
+import time
+from collections.abc import Mapping
+from pathlib import Path
+from statistics import median
+from typing import Any
+
+from cyclopts import run
+
+from benchmarks.timing import markdown_table
+from seq2seq.artifacts import Record, Workspace
+from seq2seq.config import Config, load_config
+from seq2seq.corpora.fetching import identity
+from seq2seq.errors import TrainingInterrupted
+from seq2seq.pipeline import STEPS, ingredients, perform
+from seq2seq.training.progress import Progress
+
+WAYS = {
+    "one thread": {"threads": 1, "processes": 1},
+    "two threads": {"threads": 2, "processes": 1},
+    "two processes": {"threads": 2, "processes": 2},
+}
+WARM_STEPS = 15
+
+
+def seconds(config: Config, records: Mapping[str, Record], workspace: Workspace, steps: int) -> float:
+    """Wall time of `steps` updates, after the warm-up."""
+    times: dict[int, float] = {}
+
+    def notice(event: Any) -> None:
+        if isinstance(event, Progress):
+            times[event.step] = time.perf_counter()
+
+    try:
+        _perform("train", config, records, workspace, notify=notice, should_stop=lambda: WARM_STEPS + steps in times)
+    except TrainingInterrupted:
+        return times[WARM_STEPS + steps] - times[WARM_STEPS]
+    raise AssertionError("a training that is asked to stop stops")
+
+
+def _perform(name: str, config: Config, records: Mapping[str, Record], workspace: Workspace, **callbacks: Any) -> Record:
+    step = STEPS[name]
+    sections = {section: config.section(section) for section in step.sections}
+    source = identity(config.corpus) if name == "fetch" else None
+    provenance = ingredients(step, sections, records, source)
+    return perform(step, sections, records, workspace, provenance, config.runtime, **callbacks)
+
+
+def measure(
+    corpus: Path, rounds: int = 5, batch_tokens: int = 1000, steps: int = 40, precision: str = "bf16"
+) -> None:
+    """Print medians, their spread, and the ratio to one thread."""
+    settings = {
+        "corpus": {"kind": "files", "directory": str(corpus), "valid": "valid", "test": "test_2016_flickr"},
+        "training": {"batch_tokens": batch_tokens, "precision": precision, "validations_per_epoch": 0.01},
+        "runtime": {"device": "cpu", "log_every_seconds": 1e-9, "checkpoint_every_seconds": 1e9},
+    }
+    walls: dict[str, list[float]] = {way: [] for way in WAYS}
+    with tempfile.TemporaryDirectory() as folder:
+        records: dict[str, Record] = {}
+        prepared = Workspace(Path(folder, "prepared"))
+        config = _config(settings, {})
+        for name in ("fetch", "clean", "tokenize", "vocabulary", "encode"):
+            records[name] = _perform(name, config, records, prepared)
+        for number in range(rounds):
+            for way, runtime in WAYS.items():
+                workspace = Workspace(Path(folder, f"{number} {way}"))
+                workspace.root.mkdir()
+                (workspace.root / "artifacts").symlink_to(prepared.root / "artifacts")
+                walls[way].append(seconds(_config(settings, runtime), records, workspace, steps))
+    base = median(walls["one thread"])
+    rows = [
+        (way, f"{1000 * median(times) / steps:.1f}", f"{1000 * min(times) / steps:.1f}",
+         f"{1000 * max(times) / steps:.1f}", f"{base / median(times):.2f}", f"{min(walls['one thread']) / min(times):.2f}")
+        for way, times in walls.items()
+    ]  # fmt: skip
+    header = (f"{precision}, batches of {batch_tokens}", "ms an update, median", "least", "most", "ratio", "of the least")
+    print(markdown_table(header, rows))
+
+
+def _config(settings: Mapping[str, Mapping[str, Any]], runtime: Mapping[str, int]) -> Config:
+    values = [
+        f"{section}.{name}={value}"
+        for section, chosen in {**settings, "runtime": {**settings["runtime"], **runtime}}.items()
+        for name, value in chosen.items()
+    ]
+    return load_config("multi30k", values)
+
+
+if __name__ == "__main__":
+    run(measure)
