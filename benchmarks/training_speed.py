@@ -15,7 +15,7 @@ from statistics import median
 from cyclopts import run
 
 from benchmarks.peers.corpus import prepare
-from benchmarks.peers.systems import System, chosen, job, ready
+from benchmarks.peers.systems import System, at_sizes, chosen, job, ready
 from benchmarks.timing import markdown_table
 
 DEFAULT = (
@@ -59,31 +59,13 @@ def measure(
     """
     work = work.resolve()
     prepare(work, corpus.resolve())
-    named = chosen(systems.split(","))
-    sizes = [int(size) for size in batches.split(",") if size]
-    if not sizes:
-        print(
-            measured(
-                named, {name: system.batch for name, system in named.items()}, work, rounds, seconds, updates, threads
-            )
-        )
-    for size in sizes:
-        print(
-            f"batch {size}:\n\n{measured(named, dict.fromkeys(named, size), work, rounds, seconds, updates, threads)}\n"
-        )
+    named = at_sizes(chosen(systems.split(",")), [int(size) for size in batches.split(",") if size])
+    print(measured(named, work, rounds, seconds, updates, threads))
 
 
-def measured(
-    systems: Mapping[str, System],
-    sizes: Mapping[str, int],
-    work: Path,
-    rounds: int,
-    seconds: float,
-    updates: int,
-    threads: int,
-) -> str:
-    """The table for one batch size of each system."""
-    jobs = {name: job(name, system, work, threads, batch=sizes[name]) for name, system in systems.items()}
+def measured(systems: Mapping[str, System], work: Path, rounds: int, seconds: float, updates: int, threads: int) -> str:
+    """The table, from turns of these systems."""
+    jobs = {name: job(name, system, work, threads) for name, system in systems.items()}
     speeds: dict[str, list[float]] = {name: [] for name in systems}
     done = {name: [0, 0] for name in systems}
     with ready(dict(systems), jobs, work) as drivers:

@@ -11,13 +11,14 @@ from pathlib import Path
 from tokenizers import Tokenizer
 
 from seq2seq.artifacts import Record, Workspace
-from seq2seq.batching import Ragged, read_encoded
+from seq2seq.batching import read_encoded
 from seq2seq.config import Config, load_config
 from seq2seq.corpora.fetching import identity
 from seq2seq.corpora.pairs import read_pairs
 from seq2seq.pipeline import STEPS, ingredients, perform
+from seq2seq.ragged import Ragged
 from seq2seq.scoring import validation_bleu
-from seq2seq.special_tokens import SPECIAL_TOKENS
+from seq2seq.special_tokens import SPECIAL_TOKENS, UNK
 
 SIDES = {"src": "source", "trg": "target"}
 STEPS_BEFORE_TRAINING = ("fetch", "clean", "tokenize", "vocabulary", "encode")
@@ -50,8 +51,7 @@ def prepare(work: Path, directory: Path) -> Path:
     }
     for side, tokenizer in tokenizers.items():
         tokenizer.save(str(text / f"tokenizer.{side}.json"))
-        words = [tokenizer.id_to_token(index) for index in range(len(SPECIAL_TOKENS), tokenizer.get_vocab_size())]
-        write_lines(text / f"vocabulary.{side}", words)
+        write_lines(text / f"vocabulary.{side}", tokens_of(tokenizer)[len(SPECIAL_TOKENS) :])
     clean = workspace.open(records["clean"])
     for split in ("train", "valid", "test"):
         frame = read_pairs(clean.file(f"{split}.arrow")).frame
@@ -72,15 +72,21 @@ def prepare(work: Path, directory: Path) -> Path:
 
 def subwords(rows: Ragged, tokenizer: Tokenizer) -> list[str]:
     """Ids as tokens, joined by single spaces."""
-    tokens = [tokenizer.id_to_token(index) for index in range(tokenizer.get_vocab_size())]
+    tokens = tokens_of(tokenizer)
     return [" ".join(tokens[index] for index in rows[row]) for row in range(len(rows))]
+
+
+def tokens_of(tokenizer: Tokenizer) -> list[str]:
+    """All tokens, in the order of their ids."""
+    numbers = tokenizer.get_vocab()
+    return sorted(numbers, key=lambda token: numbers[token])
 
 
 def detokenized(text: Path, lines: list[str]) -> list[str]:
     """Subwords of the target side, joined by spaces, as text."""
     tokenizer = _target_tokenizer(text)
-    unknown = tokenizer.token_to_id("<unk>")
-    rows = [[_id(tokenizer, token, unknown) for token in line.split()] for line in lines]
+    numbers = tokenizer.get_vocab()
+    rows = [[numbers.get(token, UNK) for token in line.split()] for line in lines]
     return [" ".join(sentence.split()) for sentence in tokenizer.decode_batch(rows)]
 
 
@@ -102,8 +108,3 @@ def write_lines(path: Path, lines: list[str]) -> None:
 @lru_cache
 def _target_tokenizer(text: Path) -> Tokenizer:
     return Tokenizer.from_file(str(text / "tokenizer.trg.json"))
-
-
-def _id(tokenizer: Tokenizer, token: str, unknown: int) -> int:
-    index = tokenizer.token_to_id(token)
-    return unknown if index is None else index

@@ -1,8 +1,8 @@
 """This project: the trainer of the `train` step, and the `Translator`."""
 
 import json
+import shutil
 from pathlib import Path
-from typing import Any
 
 from benchmarks.peers.turns import Job as Asked
 from benchmarks.peers.turns import TrainingTurns, Turns, read_job, serve
@@ -15,6 +15,7 @@ from seq2seq.settings.runtime import RuntimeSettings
 from seq2seq.settings.training import TrainingSettings
 from seq2seq.special_tokens import PAD
 from seq2seq.training import loop
+from seq2seq.training.shares import Share
 from seq2seq.translator import Translator
 
 
@@ -51,25 +52,38 @@ def train(asked: Asked) -> None:
     trainers: list[loop.Trainer] = []
     workspace = Workspace(Path(asked.text).parent / "workspace")
     records = json.loads((Path(asked.text) / "records.json").read_text(encoding="utf-8"))
-    inputs = {name: workspace.open(Record.model_validate(records[name])) for name in ("encode", "vocabulary", "clean")}
+    encode, vocabulary, clean = (
+        workspace.open(Record.model_validate(records[name])) for name in ("encode", "vocabulary", "clean")
+    )
+    runtime = RuntimeSettings(
+        threads=asked.threads, processes=asked.processes, checkpoint_every_seconds=1e9, log_every_seconds=1e9
+    )
+    made = Path(asked.folder) / "made"
+    shutil.rmtree(made, ignore_errors=True)
+    job = Job(made / "model", made / "checkpoints", runtime)
+    job.into.mkdir(parents=True)
 
     def save(path: Path) -> None:
-        write_model(path, trainers[0].candidate, model, "de", "en", inputs["vocabulary"].folder)
+        if (job.into / "config.json").exists():  # the training is over
+            shutil.copytree(job.into, path)
+        else:
+            with trainers[0].learner.candidate() as candidate:
+                write_model(path, candidate, model, "de", "en", vocabulary.folder)
 
     turns = TrainingTurns(save)
     one_update = loop.Trainer._update
 
-    def counted(self: loop.Trainer, batch: Any) -> None:
+    def counted(self: loop.Trainer, share: Share) -> None:
         trainers[:] = [self]
-        turns.count(int((batch.outputs_BT != PAD).sum()))
-        one_update(self, batch)
+        if asked.processes == 1 and share.batch is not None:
+            turns.count(int((share.batch.outputs_BT != PAD).sum()))
+        else:
+            turns.count(share.target_tokens)
+        one_update(self, share)
 
     loop.Trainer._update = counted  # type: ignore[method-assign]  # as in the other toolkits
     turns.watch_optimizers()
-    runtime = RuntimeSettings(threads=asked.threads, checkpoint_every_seconds=1e9, log_every_seconds=1e9)
-    job = Job(Path(asked.folder) / "model", Path(asked.folder) / "checkpoints", runtime)
-    job.into.mkdir(parents=True, exist_ok=True)
-    loop.train(model, training, *inputs.values(), job)
+    loop.train(model, training, encode, vocabulary, clean, job)
     turns.finished()
 
 

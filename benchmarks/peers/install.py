@@ -113,7 +113,7 @@ def make(environment: Environment, folder: Path) -> None:
     """One environment; the list of what was done to it comes last and says that it is complete."""
     Command([sys.executable, "-m", "venv", folder]).run()
     torch = f"torch=={version('torch').partition('+')[0]}"
-    pip = [folder / "bin" / "pip", "install", "--quiet"]
+    pip: list[str | Path] = [folder / "bin" / "pip", "install", "--quiet"]
     if environment.declared:
         Command([*pip, torch, environment.toolkit, *environment.beside], environment=os.environ).run()
     else:

@@ -2,7 +2,7 @@
 
 import os
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -24,6 +24,8 @@ class System:
     """Name in `install.ENVIRONMENTS`; empty: this process' environment."""
     precision: str = "fp32"
     input_feeding: bool = False
+    processes: int = 1
+    """Processes that share each batch in training, no more than there are threads."""
     batch: int = 1000
     """Fastest training batch, of those tried with `training_speed --batches`."""
     checkpoint: str = ""
@@ -36,14 +38,22 @@ class System:
 SYSTEMS = {
     "tutorial": System("tutorial loop", "drive_tutorial", batch=128, greedy_batch=1),
     "joeynmt": System("Joey NMT 2.3.0", "drive_joeynmt", "joeynmt", batch=4000),
-    "joeynmt-feeding": System("Joey NMT 2.3.0, input feeding", "drive_joeynmt", "joeynmt", "fp32", True, 4000),
+    "joeynmt-feeding": System(
+        "Joey NMT 2.3.0, input feeding", "drive_joeynmt", "joeynmt", input_feeding=True, batch=4000
+    ),
     "opennmt": System("OpenNMT-py 3.5.1", "drive_opennmt", "opennmt", batch=2000),
-    "opennmt-feeding": System("OpenNMT-py 3.5.1, input feeding", "drive_opennmt", "opennmt", "fp32", True, 2000),
+    "opennmt-feeding": System(
+        "OpenNMT-py 3.5.1, input feeding", "drive_opennmt", "opennmt", input_feeding=True, batch=2000
+    ),
     "eole": System("eole 0.6.4", "drive_eole", "eole", batch=2000),
-    "eole-bf16": System("eole 0.6.4, bf16", "drive_eole", "eole", "bf16", batch=2000, checkpoint="eole"),
+    "eole-bf16": System("eole 0.6.4, bf16", "drive_eole", "eole", precision="bf16", batch=2000, checkpoint="eole"),
     "ours": System("this project", "drive_ours", batch=2000),
     "ours-feeding": System("this project, input feeding", "drive_ours", input_feeding=True, batch=2000),
     "ours-bf16": System("this project, bf16", "drive_ours", precision="bf16", batch=2000, checkpoint="ours"),
+    "ours-processes": System("this project, a process a core", "drive_ours", processes=64, batch=2000),
+    "ours-bf16-processes": System(
+        "this project, bf16, a process a core", "drive_ours", precision="bf16", processes=64, batch=2000
+    ),
     "ours-int8": System("this project, int8", "drive_ours", precision="int8", checkpoint="ours"),
     "limit": System("matrix products alone", "drive_limit", batch=2000),
     "limit-bf16": System("matrix products alone, bf16", "drive_limit", precision="bf16", batch=2000),
@@ -58,23 +68,38 @@ def chosen(names: Sequence[str]) -> dict[str, System]:
     return {name: SYSTEMS[name] for name in names}
 
 
+def at_sizes(systems: Mapping[str, System], sizes: Sequence[int]) -> dict[str, System]:
+    """Each system once for each batch size, in training and in decoding; without sizes as it is."""
+    if not sizes:
+        return dict(systems)
+    return {
+        f"{name}-{size}": replace(
+            system, label=f"{system.label}, batch {size}", batch=size, greedy_batch=size, beam_batch=size
+        )
+        for name, system in systems.items()
+        for size in sizes
+    }
+
+
 def job(name: str, system: System, work: Path, threads: int, **more: Any) -> Job:
     """The job of training with a system, or of what `more` says."""
     asked = Job(
         name,
-        str(work / "text"),
-        str(work / "systems" / name),
-        system.batch,
-        threads,
-        system.precision,
-        system.input_feeding,
+        text=str(work / "text"),
+        folder=str(work / "systems" / name),
+        batch=system.batch,
+        threads=threads,
+        processes=min(system.processes, threads),
+        precision=system.precision,
+        input_feeding=system.input_feeding,
     )
     return replace(asked, **more)
 
 
 def start(system: System, asked: Job, work: Path) -> Driver:
     """Start a system's driver; it answers once when it is ready. Raises ConfigError without its environment."""
-    python, variables = Path(sys.executable), {}
+    python = Path(sys.executable)
+    variables: Mapping[str, str] = {}
     if system.environment:
         folder = work / f"env-{system.environment}"
         if not (folder / DONE).exists():
@@ -86,7 +111,7 @@ def start(system: System, asked: Job, work: Path) -> Driver:
 
 
 @contextmanager
-def ready(systems: dict[str, System], jobs: dict[str, Job], work: Path) -> Iterator[dict[str, Driver]]:
+def ready(systems: Mapping[str, System], jobs: Mapping[str, Job], work: Path) -> Iterator[dict[str, Driver]]:
     """Drivers of all these jobs, started side by side; they are ended in the end, too."""
     drivers: dict[str, Driver] = {}
     try:

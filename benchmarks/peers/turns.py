@@ -29,6 +29,8 @@ class Job:
     batch: int = 1000
     """Target tokens of a batch in training, as the toolkit counts them (the tutorial loop: sentences)."""
     threads: int = 1
+    processes: int = 1
+    """Processes that share these threads in training; only this project has them."""
     precision: str = "fp32"
     input_feeding: bool = False
     recipe: str = "same"
@@ -55,14 +57,17 @@ class Driver:
                 env=environment,
                 cwd=job.folder,
             )
+        # As many cores as threads: what a toolkit prepares in threads of its own is part of what it costs.
+        os.sched_setaffinity(self.process.pid, set(sorted(os.sched_getaffinity(0))[: job.threads]))
 
     def answer(self) -> dict[str, Any]:
         """Wait for the driver's next line. Raises RuntimeError when the driver ended instead."""
         assert self.process.stdout is not None
         line = self.process.stdout.readline()
         if not line:
+            self.end()
             tail = self.log.read_text(encoding="utf-8", errors="replace")[-2000:]
-            raise RuntimeError(f"The driver ended with code {self.process.wait()}; the end of {self.log}:\n{tail}")
+            raise RuntimeError(f"The driver ended with code {self.process.returncode}; the end of {self.log}:\n{tail}")
         answer: dict[str, Any] = json.loads(line)
         return answer
 
@@ -74,10 +79,8 @@ class Driver:
         return self.answer()
 
     def end(self) -> None:
-        """Ask the driver to end."""
-        if self.process.stdin is not None:
-            self.process.stdin.close()
-        self.process.wait()
+        """Ask the driver to end, and wait for that."""
+        self.process.communicate()
 
 
 class Turns:
@@ -91,6 +94,7 @@ class Turns:
         """The next command; the process ends when there is none, whatever the toolkit still has running."""
         line = sys.stdin.readline()
         if not line:
+            sys.stdout.flush()
             os._exit(0)
         command: dict[str, Any] = json.loads(line)
         return command
