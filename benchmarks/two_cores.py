@@ -46,7 +46,9 @@ def seconds(config: Config, records: Mapping[str, Record], workspace: Workspace,
     raise AssertionError("a training that is asked to stop stops")
 
 
-def _perform(name: str, config: Config, records: Mapping[str, Record], workspace: Workspace, **callbacks: Any) -> Record:
+def _perform(
+    name: str, config: Config, records: Mapping[str, Record], workspace: Workspace, **callbacks: Any
+) -> Record:
     step = STEPS[name]
     sections = {section: config.section(section) for section in step.sections}
     source = identity(config.corpus) if name == "fetch" else None
@@ -54,9 +56,7 @@ def _perform(name: str, config: Config, records: Mapping[str, Record], workspace
     return perform(step, sections, records, workspace, provenance, config.runtime, **callbacks)
 
 
-def measure(
-    corpus: Path, rounds: int = 5, batch_tokens: int = 1000, steps: int = 40, precision: str = "bf16"
-) -> None:
+def measure(corpus: Path, rounds: int = 5, batch_tokens: int = 1000, steps: int = 40, precision: str = "bf16") -> None:
     """Print medians, their spread, and the ratio to one thread."""
     settings = {
         "corpus": {"kind": "files", "directory": str(corpus), "valid": "valid", "test": "test_2016_flickr"},
@@ -76,13 +76,13 @@ def measure(
                 workspace.root.mkdir()
                 (workspace.root / "artifacts").symlink_to(prepared.root / "artifacts")
                 walls[way].append(seconds(_config(settings, runtime), records, workspace, steps))
-    base = median(walls["one thread"])
-    rows = [
-        (way, f"{1000 * median(times) / steps:.1f}", f"{1000 * min(times) / steps:.1f}",
-         f"{1000 * max(times) / steps:.1f}", f"{base / median(times):.2f}", f"{min(walls['one thread']) / min(times):.2f}")
-        for way, times in walls.items()
-    ]  # fmt: skip
-    header = (f"{precision}, batches of {batch_tokens}", "ms an update, median", "least", "most", "ratio", "of the least")
+    one = walls["one thread"]
+    rows = []
+    for way, times in walls.items():
+        figures = (1000 * figure(times) / steps for figure in (median, min, max))
+        ratios = (figure(one) / figure(times) for figure in (median, min))
+        rows.append([way, *(f"{number:.1f}" for number in figures), *(f"{number:.2f}" for number in ratios)])
+    header = (f"{precision}, batches of {batch_tokens}", "ms an update", "least", "most", "speed", "at its best")
     print(markdown_table(header, rows))
 
 

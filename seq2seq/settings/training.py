@@ -14,11 +14,20 @@ class TrainingSettings(Section):
     learning_rate: float = Field(1e-3, gt=0, le=1, description="Peak learning rate of AdamW.")
     warmup_steps: int = Field(200, ge=0, description="Steps of linear warm-up.")
     schedule: Literal["cosine", "inverse_sqrt", "constant"] = Field(
-        "cosine", description="Decay after the warm-up; cosine ends at 5 % of the peak at the planned end."
+        "cosine",
+        description="Decay after the warm-up: cosine (Loshchilov & Hutter 2017) down to 5 % of the peak at the planned "
+        "end, inverse_sqrt of the step (Vaswani et al. 2017), or constant.",
     )
     weight_decay: float = Field(0.01, ge=0, description="AdamW's decoupled weight decay.")
     max_gradient_norm: float = Field(1.0, gt=0, description="Gradients are scaled down to this norm.")
     label_smoothing: float = Field(0.1, ge=0, lt=1, description="Mass moved from the right token to all tokens.")
+    r_drop: float = Field(
+        0.0,
+        ge=0,
+        le=100,
+        description="R-Drop (Liang et al. 2021): each batch goes through the network twice with different dropout, and "
+        "alpha times the divergence of both predictions is added to the loss; 0: once. Twice the time a step.",
+    )
     teacher_forcing_ratio: float = Field(
         1.0,
         ge=0,
@@ -44,7 +53,8 @@ class TrainingSettings(Section):
         0.0,
         ge=0,
         lt=1,
-        description="Decay per step of the exponential moving average of the weights; 0: no average.",
+        description="Decay per step of the exponential moving average of the weights (in the place of an average of "
+        "checkpoints), which is validated and published; 0: no average.",
     )
     max_epochs: int = Field(30, ge=0, description="Passes over the training pairs; 0: no limit.")
     max_steps: int = Field(0, ge=0, description="Updates of the weights; 0: no limit.")

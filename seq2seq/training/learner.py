@@ -29,7 +29,8 @@ class Learner:
     def __init__(self, model: Seq2Seq[Any, Any], settings: TrainingSettings, peers: Peers) -> None:
         self.model, self.settings, self.peers = model, settings, peers
         self.device = next(model.parameters()).device
-        self.copies = 1
+        self.copies = 2 if settings.r_drop else 1
+        """Times that each row goes through the network in an update, with a dropout of its own each time."""
         self._parameters = dict(sorted(model.named_parameters(), key=lambda named: named[1].ndim <= 1))
         names = ("weights", "mean", "square", *(["average"] if settings.average_decay else []))
         self.tables: dict[str, Table] = {name: peers.table(self._parameters) for name in names}
@@ -90,12 +91,13 @@ class Learner:
         """Update `number` (from 1), at this learning rate; gives the whole batch's negative log-likelihood, summed.
 
         The gradient is that of the batch's mean loss per target token, scaled down to `max_gradient_norm`: AdamW
-        divides the summed gradient by max(tokens, norm / max_gradient_norm) on its way.
+        divides the summed gradient by max(tokens, norm / max_gradient_norm) on its way. With R-Drop each copy of a
+        token counts, so that the loss is half of the paper's.
         """
         nll = self._backward(share)
         gradients, nll = self.peers.add_up(self._parameters, nll)
         norm = self.peers.total_of_parts(torch.nn.utils.get_total_norm(gradients, foreach=True).square()).sqrt()
-        scale = (norm / self.settings.max_gradient_norm).clamp_min(share.target_tokens)
+        scale = (norm / self.settings.max_gradient_norm).clamp_min(share.target_tokens * self.copies)
         self._optimizer.grad_scale = scale  # type: ignore[attr-defined]  # fused AdamW reads it, GradScaler sets it so
         for group in self._optimizer.param_groups:
             group["lr"] = rate
@@ -108,7 +110,7 @@ class Learner:
         if "average" in self.tables and number % AVERAGED_EVERY == 0:
             self._average(number)
         self.peers.finish()
-        return nll
+        return nll / self.copies
 
     def _backward(self, share: Share) -> Tensor:
         if share.batch is None:
@@ -119,7 +121,12 @@ class Learner:
             features_BTF = decoder_features(self.model, share.batch, settings.teacher_forcing_ratio)
             features_NF = features_BTF.flatten(0, 1).index_select(0, share.batch.real_N)
             loss, nll = linear_cross_entropy(
-                features_NF, output.weight, output.bias, share.batch.targets_N, settings.label_smoothing
+                features_NF,
+                output.weight,
+                output.bias,
+                share.batch.targets_N,
+                settings.label_smoothing,
+                settings.r_drop,
             )
         torch.autograd.backward(loss)
         return nll

@@ -1,4 +1,4 @@
-"""Label-smoothed cross-entropy of the output layer, without ever holding all of its logits.
+"""Label-smoothed cross-entropy and R-Drop of the output layer, without ever holding all of its logits.
 
 The output layer is half of the work and most of the memory of a translation model: N tokens times V words of
 logits, their softmax and their gradient. Here the layer and its loss are one function that goes through the
@@ -8,6 +8,7 @@ Wijmans et al. 2025, section 4, and Liger's fused kernel, on plain matrix produc
 Shapes in names: N real target tokens, F feature size, V vocabulary size, C tokens of a chunk.
 """
 
+from collections.abc import Iterator
 from typing import Any
 
 import torch
@@ -15,10 +16,16 @@ from torch import Tensor
 from torch.nn import functional
 
 CHUNK_TOKENS = 512
+SMALLEST = torch.finfo(torch.float32).tiny
+"""Smaller probabilities count as this one in the value of a loss: no token costs more than 87 nats."""
 
 
 class _LinearCrossEntropy(torch.autograd.Function):
-    """Summed loss, and the plain negative log-likelihood beside it (no gradient flows through that one)."""
+    """Summed loss, and the plain negative log-likelihood beside it (no gradient flows through that one).
+
+    Label smoothing's uniform part needs no pass over the logits: their mean, and its gradient of -smoothing / V for
+    each of them, are linear in what goes in.
+    """
 
     @staticmethod
     def forward(
@@ -28,69 +35,102 @@ class _LinearCrossEntropy(torch.autograd.Function):
         bias_V: Tensor,
         targets_N: Tensor,
         smoothing: float,
+        r_drop: float,
         dtype: torch.dtype,
+        learn: bool,
     ) -> tuple[Tensor, Tensor]:
-        features_NF, weight = features_NF.to(dtype), weight_VF.to(dtype)
+        features_NF, weight, bias = (tensor.to(dtype) for tensor in (features_NF, weight_VF, bias_V))
+        share = smoothing / len(weight_VF)
+        sum_F = features_NF.sum(0, dtype=weight_VF.dtype)
+        rows_F = weight_VF.sum(0)
         grad_features_NF = torch.empty_like(features_NF)
-        grad_weight_VF, grad_bias_V = torch.zeros_like(weight_VF), torch.zeros_like(bias_V)
-        loss, nll = torch.zeros((), device=weight.device), torch.zeros((), device=weight.device)
-        for start in range(0, len(targets_N), CHUNK_TOKENS):
-            chunk = slice(start, start + CHUNK_TOKENS)
-            features_CF = features_NF[chunk]
-            logits_CV = functional.linear(features_CF, weight, bias_V.to(dtype)).float()
-            chunk_loss, chunk_nll, grad_CV = _smoothed_loss(logits_CV, targets_N[chunk], smoothing)
-            loss += chunk_loss
-            nll += chunk_nll
-            grad_bias_V += grad_CV.sum(0)
-            grad_low_CV = grad_CV.to(dtype)
-            torch.mm(grad_low_CV, weight, out=grad_features_NF[chunk])
-            grad_weight_VF += grad_low_CV.T @ features_CF
+        grad_weight_VF = (-share * sum_F).expand_as(weight_VF).contiguous()
+        grad_bias_V = torch.full_like(bias_V, -share * len(features_NF))
+        loss = -share * (sum_F @ rows_F + len(features_NF) * bias_V.sum())
+        nll = torch.zeros_like(loss)
+        for rows in _chunks(len(features_NF), copies=2 if r_drop else 1):
+            features_CF = torch.cat([features_NF[part] for part in rows])
+            right_C1 = torch.cat([targets_N[part] for part in rows])[:, None]
+            logits_CV = functional.linear(features_CF, weight, bias)
+            right_logits_C1 = logits_CV.gather(1, right_C1).to(nll.dtype)
+            if r_drop:
+                divergence, probabilities_CV, grad_CV = _divergence(logits_CV.to(nll.dtype))
+                loss += r_drop * divergence
+                grad_CV = grad_CV.mul_(r_drop).add_(probabilities_CV).to(dtype)
+            else:
+                grad_CV = probabilities_CV = logits_CV.softmax(-1)
+            chunk_nll_C1 = -probabilities_CV.gather(1, right_C1).to(nll.dtype).clamp_min(SMALLEST).log()
+            nll += chunk_nll_C1.sum()
+            # log Z, the logarithm of the softmax' divisor, is nll + logit of the right token.
+            loss += chunk_nll_C1.sum() + smoothing * right_logits_C1.sum()
+            if not learn:
+                continue
+            grad_CV.scatter_add_(1, right_C1, torch.full_like(right_C1, smoothing - 1, dtype=dtype))
+            grad_bias_V += grad_CV.sum(0, dtype=bias_V.dtype)
+            grad_weight_VF += grad_CV.T @ features_CF
+            grad_features_CF = (grad_CV @ weight).sub_((share * rows_F).to(dtype))
+            for part, grad_PF in zip(rows, grad_features_CF.chunk(len(rows)), strict=True):
+                grad_features_NF[part] = grad_PF
         ctx.save_for_backward(grad_features_NF, grad_weight_VF, grad_bias_V)
         ctx.mark_non_differentiable(nll)
         return loss, nll
 
     @staticmethod
     def backward(ctx: Any, *grads: Tensor) -> tuple[Tensor | None, ...]:
-        grad_features_NF, grad_weight_VF, grad_bias_V = ctx.saved_tensors
         scale = grads[0]
-        return (
-            grad_features_NF * scale.to(grad_features_NF.dtype),
-            grad_weight_VF * scale,
-            grad_bias_V * scale,
-            *[None] * 3,
-        )
+        if scale.device.type == "cpu" and scale == 1:  # on CUDA a look at the number would wait for it
+            return *ctx.saved_tensors, *[None] * 5
+        return *(tensor * scale.to(tensor.dtype) for tensor in ctx.saved_tensors), *[None] * 5
 
 
-def _smoothed_loss(logits_CV: Tensor, targets_C: Tensor, smoothing: float) -> tuple[Tensor, Tensor, Tensor]:
-    """Loss, negative log-likelihood (both summed) and the loss' gradient; overwrites the logits.
+def _chunks(count: int, copies: int) -> Iterator[list[slice]]:
+    """Rows of at most CHUNK_TOKENS / copies tokens, the same of each copy; copies follow one another."""
+    length, step = count // copies, CHUNK_TOKENS // copies
+    for start in range(0, length, step):
+        end = min(start + step, length)
+        yield [slice(copy * length + start, copy * length + end) for copy in range(copies)]
 
-    Szegedy et al. 2016, section 7: the target distribution is 1 - smoothing on the right token plus smoothing
-    spread evenly over the vocabulary, so that loss = (1 - smoothing) * nll + smoothing * mean over V of -log p.
+
+def _divergence(logits_CV: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+    """(KL(p|q) + KL(q|p)) / 2 of the two halves' predictions p and q, summed; all predictions; the gradient.
+
+    With d = log p - log q, KL(p|q) = sum p d and KL(q|p) = -sum q d, the gradient of their sum by the logits of p is
+    p (d - KL(p|q)) + p - q, and by those of q the same with both exchanged.
     """
-    log_z_C = torch.logsumexp(logits_CV, -1)
-    right_C1 = targets_C[:, None]
-    nll = (log_z_C - logits_CV.gather(1, right_C1)[:, 0]).sum()
-    loss = nll
-    if smoothing:
-        loss = (1 - smoothing) * nll + smoothing * (log_z_C - logits_CV.mean(-1)).sum()
-    grad_CV = logits_CV.sub_(log_z_C[:, None]).exp_()
-    if smoothing:
-        grad_CV -= smoothing / logits_CV.shape[1]
-    grad_CV.scatter_add_(1, right_C1, torch.full_like(right_C1, smoothing - 1, dtype=grad_CV.dtype))
-    return loss, nll, grad_CV
+    logs_CV = logits_CV.log_softmax(-1)
+    both_CV = logs_CV.exp()
+    p, q = both_CV.chunk(2)
+    d = logs_CV[: len(p)] - logs_CV[len(p) :]
+    forward, backward = (p * d).sum(-1, keepdim=True), -(q * d).sum(-1, keepdim=True)
+    grad_CV = torch.cat([p * (d - forward) + p - q, q * (-d - backward) + q - p]).mul_(0.5)
+    return 0.5 * (forward.sum() + backward.sum()), both_CV, grad_CV
 
 
 def linear_cross_entropy(
-    features_NF: Tensor, weight_VF: Tensor, bias_V: Tensor, targets_N: Tensor, smoothing: float = 0.0
+    features_NF: Tensor,
+    weight_VF: Tensor,
+    bias_V: Tensor,
+    targets_N: Tensor,
+    smoothing: float = 0.0,
+    r_drop: float = 0.0,
 ) -> tuple[Tensor, Tensor]:
-    """(loss, nll), each summed over the N tokens, in nats; `nll` is free of smoothing and has no gradient.
+    """(loss, nll), each summed over the N tokens, in nats; `nll` is the right tokens' alone and has no gradient.
 
-    The products run in the autocast type where autocast is on, sums and exponentials always in float32.
+    Label smoothing (Szegedy et al. 2016, section 7): the target distribution is 1 - smoothing on the right token
+    plus smoothing spread evenly over the vocabulary, so that a token's loss is (1 - smoothing) * nll + smoothing *
+    mean over V of -log p.
+
+    R-Drop (Liang et al. 2021, equation 4): the rows are the same tokens twice, all of the first copy before all of
+    the second, from two passes with different dropout. The loss is that of both copies, plus `r_drop` (their alpha)
+    times the mean of both Kullback-Leibler divergences between their predictions, smoothing left aside.
+
+    The products run in the autocast type where autocast is on, and so does the softmax, whose sums and exponentials
+    are float32 within; R-Drop's divergence is float32 throughout.
     """
     kind = features_NF.device.type
     dtype = torch.get_autocast_dtype(kind) if torch.is_autocast_enabled(kind) else weight_VF.dtype
     with torch.autocast(kind, enabled=False):
         loss, nll = _LinearCrossEntropy.apply(  # type: ignore[no-untyped-call]  # torch leaves it untyped
-            features_NF, weight_VF, bias_V, targets_N, smoothing, dtype
+            features_NF, weight_VF, bias_V, targets_N, smoothing, r_drop, dtype, torch.is_grad_enabled()
         )
     return loss, nll

@@ -13,7 +13,6 @@ from seq2seq.decoding import greedy, longest_translation
 from seq2seq.device import autocast
 from seq2seq.models.seq2seq import Seq2Seq
 from seq2seq.scoring import validation_bleu
-from seq2seq.special_tokens import PAD
 from seq2seq.training.forcing import decoder_features
 from seq2seq.training.loss import linear_cross_entropy
 
@@ -36,17 +35,14 @@ class Validation:
     def nats_per_token(self, model: Seq2Seq[Any, Any]) -> float:
         """Negative log-likelihood of the references, teacher-forced."""
         plan = plan_batches(self.pairs, self.batch_tokens)
-        total = 0.0
+        total = torch.zeros((), device=self.device)
         with torch.inference_mode(), autocast(self.precision, self.device):
             for indices in epoch_batches(self.pairs, plan, 0, 0):
                 batch = collate(self.pairs, indices).to(self.device)
-                real_BT = batch.outputs_BT != PAD
-                features_NF = decoder_features(model, batch, 1.0)[real_BT]
+                features_NF = decoder_features(model, batch, 1.0).flatten(0, 1).index_select(0, batch.real_N)
                 output = model.output
-                total += linear_cross_entropy(features_NF, output.weight, output.bias, batch.outputs_BT[real_BT])[
-                    1
-                ].item()
-        return total / self.pairs.target_tokens
+                total += linear_cross_entropy(features_NF, output.weight, output.bias, batch.targets_N)[1]
+        return float(total) / self.pairs.target_tokens
 
     def bleu(self, model: Seq2Seq[Any, Any], check: Callable[[], None] = lambda: None) -> float:
         """Corpus BLEU of greedy translations. `check` is called between batches and may raise to end it."""

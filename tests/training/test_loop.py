@@ -57,7 +57,9 @@ def test_equal_seeds_give_equal_weights_and_another_seed_gives_others(train: Tra
 
 @pytest.mark.parametrize("checks", [1, 2, 7, 12, 17, 22])
 @pytest.mark.parametrize(
-    "training", [{}, {"average_decay": 0.9, "teacher_forcing_ratio": 0.5}], ids=["plain", "average"]
+    "training",
+    [{}, {"average_decay": 0.9, "teacher_forcing_ratio": 0.5}, {"r_drop": 2.0}],
+    ids=["plain", "average", "R-Drop"],
 )
 def test_a_training_stopped_anywhere_and_resumed_ends_with_the_same_weights(
     train: Train, tmp_path: Path, checks: int, training: dict[str, Any]

@@ -1,10 +1,15 @@
 """Trainings that several processes share."""
 
+import itertools
 import json
 import os
+import shutil
 import signal
+import subprocess
+import sys
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -42,9 +47,102 @@ def test_processes_that_share_batches_come_to_what_one_process_comes_to(
     every_step: dict[str, Any] = {"log_every_seconds": 1e-9}
     alone = train(model=NO_DROPOUT, training=SHORT, runtime=every_step)
     curve, expected = losses(tmp_path, alone), weights(tmp_path, alone)
-    (tmp_path / "index").exists()
     together = train(model=NO_DROPOUT, training=SHORT, runtime={**every_step, **TWO})
     assert together.statistics["processes"] == 2
     assert losses(tmp_path, together) == pytest.approx(curve, rel=1e-3)
     for name, tensor in weights(tmp_path, together).items():
         torch.testing.assert_close(tensor, expected[name], rtol=1e-2, atol=1e-3)
+
+
+def test_a_batch_with_fewer_rows_than_processes_is_learned_by_some_of_them(train: Train, tmp_path: Path) -> None:
+    single_rows = {"max_epochs": 2, "batch_tokens": 1}
+    alone, together = (train(model=NO_DROPOUT, training=single_rows, runtime={"processes": count}) for count in (1, 2))
+    expected = weights(tmp_path, alone)
+    for name, tensor in weights(tmp_path, together).items():
+        torch.testing.assert_close(tensor, expected[name], rtol=1e-2, atol=1e-3)
+
+
+def test_a_shared_training_stopped_and_resumed_ends_with_the_same_weights(train: Train, tmp_path: Path) -> None:
+    settings = {**SHORT, "max_epochs": 3, "r_drop": 1.0}
+    looks = itertools.count(1)
+    with pytest.raises(TrainingInterrupted, match="checkpoint is saved"):
+        train(should_stop=lambda: next(looks) == 7, training=settings, runtime=TWO)
+    resumed = train(training=settings, runtime=TWO)
+    shutil.rmtree(tmp_path / "checkpoints")
+    assert resumed.digest == train(training=settings, runtime=TWO).digest
+
+
+def test_a_checkpoint_of_two_processes_serves_one(train: Train, tmp_path: Path) -> None:
+    looks = itertools.count(1)
+    with pytest.raises(TrainingInterrupted):
+        train(should_stop=lambda: next(looks) == 7, model=NO_DROPOUT, training=SHORT, runtime=TWO)
+    resumed = train(model=NO_DROPOUT, training=SHORT)
+    shutil.rmtree(tmp_path / "checkpoints")
+    alone = train(model=NO_DROPOUT, training=SHORT)
+    expected = weights(tmp_path, alone)
+    for name, tensor in weights(tmp_path, resumed).items():
+        torch.testing.assert_close(tensor, expected[name], rtol=1e-2, atol=1e-3)
+
+
+def children() -> list[int]:
+    """Process ids of the replicas that this process has started."""
+    found = []
+    for status in Path("/proc").glob("[0-9]*/status"):
+        with suppress(OSError):
+            if f"PPid:\t{os.getpid()}\n" in status.read_text() and b"seq2seq.training.replica" in (
+                status.with_name("cmdline").read_bytes()
+            ):
+                found.append(int(status.parent.name))
+    return found
+
+
+def test_a_process_that_dies_fails_the_training_which_then_goes_on_from_its_checkpoint(train: Train) -> None:
+    steps: list[int] = []
+
+    def kill(event: Progress) -> None:
+        steps.append(event.step)
+        if event.step == 8:
+            os.kill(children()[0], signal.SIGKILL)
+
+    often = {**TWO, "log_every_seconds": 1e-9, "checkpoint_every_seconds": 0}
+    with pytest.raises(Seq2SeqError, match=r"(?s)Process 2 of the 2 .* signal 9, .* goes on from it"):
+        train(notify=kill, training=SHORT, runtime=often)
+    assert children() == []
+    assert max(steps) == 8
+    steps.clear()
+    record = train(notify=lambda event: steps.append(event.step), training=SHORT, runtime=often)
+    assert min(steps) > 7
+    assert record.statistics["stopped_by"] == "max_epochs"
+
+
+def test_what_a_process_says_before_it_fails_is_in_the_error() -> None:
+    with pytest.raises(Seq2SeqError, match=r"(?s)Process 2 of the 2 .*error, code 1.*KeyError: 'runtime'"):
+        with replicas.Replicas(2, torch.device("cpu")) as others:
+            others.begin({"training": {}}, [])
+            others.generators()
+    assert children() == []
+
+
+def test_a_process_ends_when_the_one_that_started_it_is_killed() -> None:
+    program = (
+        "import time, torch\n"
+        "from seq2seq.training.replicas import Replicas\n"
+        "replicas = Replicas(2, torch.device('cpu'))\n"
+        "print(replicas._children[0][0].pid, flush=True)\n"
+        "time.sleep(100)\n"
+    )
+    parent = subprocess.Popen([sys.executable, "-c", program], stdout=subprocess.PIPE, text=True)
+    assert parent.stdout is not None
+    child = int(parent.stdout.readline())
+    assert Path(f"/proc/{child}").exists()
+    parent.kill()
+    parent.wait()
+    parent.stdout.close()
+    wait_until(lambda: not Path(f"/proc/{child}").exists() or "State:\tZ" in Path(f"/proc/{child}/status").read_text())
+
+
+def wait_until(true: Callable[[], bool], seconds: float = 60) -> None:
+    end = time.monotonic() + seconds
+    while not true():
+        assert time.monotonic() < end, "in vain"
+        time.sleep(0.05)
