@@ -1,28 +1,52 @@
 """Properties that every architecture keeps."""
 
+from pathlib import Path
 from typing import Any
 
 import pytest
 import torch
 from pydantic import ValidationError
 
+from seq2seq.beam_search import beam_search
 from seq2seq.config import validate_config
+from seq2seq.decoding import greedy
 from seq2seq.errors import ConfigError
+from seq2seq.model_folder import load_model, write_model
 from seq2seq.models.build import build_model
 from seq2seq.models.linear import LinearMaker, packed, plain
 from seq2seq.models.seq2seq import Seq2Seq
 from seq2seq.settings.model import ModelSettings
 from seq2seq.special_tokens import PAD
 from tests.models.architectures import ARCHITECTURES, SMALL
+from tests.tiny import write_vocabulary
 
 SOURCE_SIZE, TARGET_SIZE = 23, 29
 
 
 @pytest.fixture(params=ARCHITECTURES.values(), ids=ARCHITECTURES.keys())
-def model(request: pytest.FixtureRequest) -> Seq2Seq[Any, Any]:
-    torch.manual_seed(3)
-    settings = ModelSettings(**{**SMALL, **request.param})
-    return build_model(settings, TARGET_SIZE if settings.share_embeddings else SOURCE_SIZE, TARGET_SIZE).eval()
+def settings(request: pytest.FixtureRequest) -> ModelSettings:
+    return ModelSettings(**{**SMALL, **request.param})
+
+
+@pytest.fixture
+def model(settings: ModelSettings) -> Seq2Seq[Any, Any]:
+    return fresh(settings)
+
+
+@pytest.fixture(scope="module")
+def vocabulary(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Two tokenizers of 16 tokens."""
+    return write_vocabulary(tmp_path_factory.mktemp("vocabulary"))
+
+
+def fresh(settings: ModelSettings, seed: int = 3, scale: float = 1) -> Seq2Seq[Any, Any]:
+    """A network with random weights; large ones (`scale`) make different sources have different translations."""
+    torch.manual_seed(seed)
+    model = build_model(settings, TARGET_SIZE if settings.share_embeddings else SOURCE_SIZE, TARGET_SIZE).eval()
+    with torch.no_grad():
+        for parameter in model.parameters():
+            parameter *= scale
+    return model
 
 
 def sentences(*lengths: int, size: int = SOURCE_SIZE) -> list[torch.Tensor]:
@@ -82,6 +106,32 @@ def test_what_is_made_for_decoding_steps_like_the_model(model: Seq2Seq[Any, Any]
         for time in range(6):
             step_NV, state = stepper.step(torch.stack(targets)[rows, time], memory, state)
             torch.testing.assert_close(step_NV, whole_BTV[rows, time], atol=1e-5, rtol=1e-5)
+
+
+def test_a_beam_of_one_is_greedy(settings: ModelSettings) -> None:
+    model = fresh(settings, scale=4)
+    limits_B = torch.tensor([9, 12, 7])
+    batch = (model, *padded(sentences(5, 8, 3)), limits_B)
+    assert [best.tokens for best in beam_search(*batch, 1, 1.0)] == greedy(*batch)
+
+
+def test_equal_seeds_give_equal_weights_and_another_seed_gives_others(settings: ModelSettings) -> None:
+    first, again, other = (fresh(settings, seed).state_dict() for seed in (3, 3, 4))
+    assert all(torch.equal(first[name], again[name]) for name in first)
+    assert any(not torch.equal(first[name], other[name]) for name in first)
+
+
+def test_a_model_written_and_loaded_gives_identical_logits(
+    settings: ModelSettings, vocabulary: Path, tmp_path: Path
+) -> None:
+    size = 16
+    torch.manual_seed(3)
+    model = build_model(settings, size, size).eval()
+    write_model(tmp_path / "model", model, settings, "de", "en", vocabulary)
+    loaded = load_model(tmp_path / "model")
+    assert loaded.config.model == settings
+    pair = sentences(5, 8, size=size), sentences(6, 6, size=size)
+    assert torch.equal(logits(model, *pair), logits(loaded.model, *pair))
 
 
 def test_later_target_tokens_do_not_change_earlier_predictions(model: Seq2Seq[Any, Any]) -> None:
