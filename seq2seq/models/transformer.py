@@ -313,6 +313,10 @@ class Transformer(Seq2Seq[TransformerMemory, TransformerState]):
         return _with_maps(self, linear)
 
     def alignment(self, source_BS: Tensor, source_lengths_B: Tensor, inputs_BT: Tensor) -> Tensor | None:
+        """weights_BTS of the decoder's last layer but one, averaged over its heads (of the only layer, if it is one).
+
+        That layer's average is the closest to word alignments (Garg et al. 2019, who average it for supervision).
+        """
         memory = self.encode(source_BS, source_lengths_B)
         number = max(0, len(self.decoder.layers) - 2)
         layer: Any = self.decoder.layers[number]
