@@ -161,14 +161,31 @@ def _training(training: Statistics) -> str:
 
 
 def _architecture(model: ModelSettings) -> str:
-    direction = "bidirectional " if model.bidirectional else ""
-    attention = "no attention" if model.attention == "none" else f"{model.attention} attention"
-    tied = ", output tied to the target embedding" if model.tie_embeddings else ""
-    return (
-        f"{direction}LSTM encoder ({model.encoder_layers} × {model.encoder_hidden_size}), LSTM decoder "
-        f"({model.decoder_layers} × {model.decoder_hidden_size}), {attention}, "
-        f"embeddings of {model.embedding_size}{tied}"
-    )
+    """The network in one sentence: its two ends, how they are joined, and what they share."""
+    ends = _transformer(model) if model.architecture == "transformer" else _recurrent(model)
+    shared = {
+        (True, True): "one embedding for source, target and output",
+        (True, False): "one embedding for source and target",
+        (False, True): "output tied to the target embedding",
+    }.get((model.share_embeddings, model.tie_embeddings))
+    return ", ".join([*ends, f"embeddings of {model.embedding_size}", *([shared] if shared else [])])
+
+
+def _transformer(model: ModelSettings) -> list[str]:
+    layers = f"{model.encoder_layers} encoder and {model.decoder_layers} decoder layers of {model.embedding_size}"
+    return [f"pre-norm Transformer: {layers}", f"{model.attention_heads} heads", f"inner size {model.feedforward_size}"]
+
+
+def _recurrent(model: ModelSettings) -> list[str]:
+    kind, direction = model.architecture.upper(), "bidirectional " if model.bidirectional else ""
+    return [
+        f"{direction}{kind} encoder ({model.encoder_layers} × {model.encoder_hidden_size})"
+        + (" that reads the source from its end" if model.reverse_source else ""),
+        f"{kind} decoder ({model.decoder_layers} × {model.decoder_hidden_size})",
+        "no attention" if model.attention == "none" else f"{model.attention} attention",
+        *(["input feeding"] if model.input_feeding else []),
+        *(["layer normalisation"] if model.layer_norm else []),
+    ]
 
 
 def _limits(corpus: CorpusSettings, scores: Statistics) -> list[str]:

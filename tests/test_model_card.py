@@ -100,6 +100,34 @@ def test_the_card_describes_the_network() -> None:
     assert "no attention" in text()
 
 
+@pytest.mark.parametrize(
+    ("model", "told"),
+    [
+        (
+            {"architecture": "gru", "attention": "dot", "input_feeding": True, "layer_norm": True},
+            "GRU encoder (1 × 512), GRU decoder (1 × 512), dot attention, input feeding, layer normalisation, "
+            "embeddings of 256 |",
+        ),
+        (
+            {"reverse_source": True},
+            "LSTM encoder (1 × 512) that reads the source from its end, LSTM decoder (1 × 512), no attention, ",
+        ),
+        (
+            {"architecture": "transformer", "encoder_layers": 6, "decoder_layers": 3, "attention": "general"},
+            "pre-norm Transformer: 6 encoder and 3 decoder layers of 256, 4 heads, inner size 1024, "
+            "embeddings of 256 |",
+        ),
+        ({"share_embeddings": True}, "embeddings of 256, one embedding for source and target |"),
+        (
+            {"share_embeddings": True, "tie_embeddings": True},
+            "embeddings of 256, one embedding for source, target and output |",
+        ),
+    ],
+)
+def test_the_card_describes_every_architecture_in_one_sentence(model: dict[str, Any], told: str) -> None:
+    assert told in text(model=model, vocabulary={"joint": True})
+
+
 def test_the_card_says_how_the_model_is_used_and_what_it_cannot_do() -> None:
     assert "python -m seq2seq translate MODEL_DIR < in.txt > out.txt" in text()
     assert "12 of the 1,000 test sources have tokens that its vocabulary does not know" in text()
