@@ -58,6 +58,14 @@ def test_columns_follow_the_text_where_the_model_reads_backwards(
     assert [row.index(max(row)) for row in found.weights_TS] == [3, 3]
 
 
+def test_a_transformer_has_a_map_too(tmp_path: Path) -> None:
+    found = attention_map(model(tmp_path / "m", architecture="transformer"), "eins zwei", "One two three")
+
+    assert found is not None
+    assert [len(row) for row in found.weights_TS] == [3, 3, 3, 3]
+    assert [sum(row) for row in found.weights_TS] == pytest.approx([1] * 4, abs=0.002)
+
+
 def test_a_model_without_attention_has_no_map(tmp_path: Path) -> None:
     assert attention_map(model(tmp_path / "m", attention="none"), "eins", "One") is None
 
