@@ -39,9 +39,11 @@ def beam_search(
     score for the sentence's best; the others go on. A hypothesis of `max_lengths_B` tokens can only end. With
     `beam_size` 1 this is greedy decoding.
 
-    A sentence is decided when no live hypothesis can still win. Its log-probability t can only fall, and in the end
-    is divided by at most (max_length + 1) ** length_penalty: t over that is a bound on its score. Stopping there
-    never changes the result. A decided sentence leaves the batch.
+    A sentence is decided, and leaves the batch, once its best finished hypothesis scores no less than the best live
+    one would if its very next token were EOS and cost nothing. Without length normalisation this never changes the
+    result: log-probabilities can only fall. With it, a hypothesis that would overtake by growing longer still is not
+    waited for. The exact bound (Huang et al. 2017, section 3: the longest length allowed in the place of the next)
+    is half as slow again and gave a lower BLEU (LAB.md).
 
     The lengths are int64 on the CPU, each at least 1. The caller sees to `model.eval()`.
     """
@@ -111,7 +113,7 @@ class _Search:
             self.best_lengths_D[sentences_M] = length - 1
             self.best_tokens_DT[sentences_M, :length] = self.tokens_BKT[better_M, slots_B[better_M], 1:]
         self.totals_BK = self.totals_BK.masked_fill(ended_BK, -math.inf)
-        bounds_B = self.totals_BK.amax(1) / (self.limits_B + 1) ** self.length_penalty
+        bounds_B: Tensor = self.totals_BK.amax(1) / (length + 1) ** self.length_penalty
         return (bounds_B > self.best_scores_D[self.sentences_B]).nonzero()[:, 0]
 
     def keep(self, rows_M: Tensor) -> None:

@@ -154,6 +154,16 @@ def test_selected_rows_of_memory_and_state_continue_like_the_rows_they_came_from
     torch.testing.assert_close(got_NV, expected_BV[rows])
 
 
+def test_many_rows_of_a_few_lengths_are_read_as_each_alone(model: Seq2Seq[Any, Any]) -> None:
+    lengths = [7, 4] * 20
+    sources = sentences(*lengths)
+    together_BTV = logits(model, sources, [torch.tensor([5])] * len(lengths))
+    for row in (0, 1, 39):
+        torch.testing.assert_close(
+            together_BTV[row], logits(model, [sources[row]], [torch.tensor([5])])[0], atol=1e-5, rtol=1e-5
+        )
+
+
 def test_several_rows_in_turn_share_the_memory_of_their_sentence(model: Seq2Seq[Any, Any]) -> None:
     memory = model.encode(*padded(sentences(4, 6)))
     rows = torch.tensor([0, 0, 0, 1, 1, 1])
