@@ -21,7 +21,7 @@ from seq2seq.batching import pad_sources
 from seq2seq.decoding import greedy, longest_translation
 from seq2seq.errors import ExportDiffers, ModelError, UserError
 from seq2seq.export import folder as export_folder
-from seq2seq.export.agreement import LENGTHS, compare
+from seq2seq.export.agreement import LENGTHS, require_equal
 from seq2seq.export.folder import export_model
 from seq2seq.export.graphs import flatten, rebuild
 from seq2seq.export.translate import Translator as Exported
@@ -104,9 +104,9 @@ def test_a_sentence_is_read_the_same_alone_and_beside_longer_ones(pair: tuple[Lo
 
 def test_the_comparison_counts_the_tokens_of_sources_of_several_lengths(pair: tuple[LoadedModel, Path]) -> None:
     loaded, folder = pair
-    found = compare(folder, loaded)
+    found = require_equal(folder, loaded)
     assert found.sentences == len(LENGTHS)
-    assert found.tokens > 0
+    assert found.equal_tokens == found.tokens >= len(LENGTHS)
     assert 0 < found.largest_difference < 1e-3 * found.largest_logit
 
 
@@ -115,7 +115,7 @@ def test_weights_that_differ_are_found(exported: Path, model_folder: Path) -> No
     with torch.no_grad():
         loaded.model.output.bias[EOS] += 1
     with pytest.raises(ExportDiffers, match=r"sentence \d has \d+ and \d+ tokens, .* logits differ by up to 1\.0e\+00"):
-        compare(exported, loaded)
+        require_equal(exported, loaded)
 
 
 def test_the_program_in_the_folder_needs_nothing_of_ours(exported: Path, model_folder: Path, tmp_path: Path) -> None:
@@ -198,8 +198,25 @@ def test_the_command_says_how_far_the_export_agrees(
     (tmp_path / "out").mkdir()
     assert command.main(["export", str(model_folder), str(tmp_path / "out")]) == 0
     printed = capsys.readouterr().out
-    assert re.search(r"all [\d,]+ tokens of 8 random sources are equal, .* differ by \d\.\de-0\d at most", printed)
+    assert re.search(r"8 random sources: (\d+) of \1 tokens are equal; .* differ by \d\.\de-0\d at most", printed)
     assert sorted(path.name for path in tmp_path.iterdir()) == ["out"]
+
+
+@pytest.mark.usefixtures("ready_graphs")
+def test_an_int8_export_is_smaller_and_chooses_nearly_the_same_tokens(
+    model_folder: Path, exported: Path, tmp_path: Path
+) -> None:
+    written = export_model(model_folder, tmp_path / "small", int8=True)
+    assert written.agreement is not None
+    assert 0.7 * written.agreement.tokens < written.agreement.equal_tokens
+    assert sorted(path.name for path in written.folder.iterdir()) == FILES
+    config = json.loads((written.folder / "config.json").read_text(encoding="utf-8"))
+    for name in ("encoder.onnx", "decoder.onnx"):
+        content = (written.folder / name).read_bytes()
+        assert content != (exported / name).read_bytes()
+        assert hashlib.sha256(content).hexdigest() == config["files"][name]["sha256"]
+    assert config["weights"] == "int8"
+    assert "The weights are int8" in (written.folder / "README.md").read_text(encoding="utf-8")
 
 
 @pytest.mark.usefixtures("ready_graphs")

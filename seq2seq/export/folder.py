@@ -15,7 +15,7 @@ from __future__ import annotations
 
 import json
 import shutil
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from dataclasses import dataclass
 from importlib.util import find_spec
 from pathlib import Path
@@ -35,6 +35,8 @@ if TYPE_CHECKING:
     from seq2seq.export.agreement import Agreement
 
 FORMAT = 1
+GRAPHS = ("encoder", "decoder")
+PROGRAM = "translate.py"
 NEEDED = ("onnx", "onnxscript")
 INSTALL = "python -m pip install onnx onnxruntime onnxscript"
 
@@ -49,16 +51,18 @@ class Export:
     """None where onnxruntime is not installed."""
 
 
-def export_model(model_folder: Path, folder: Path, target_language: str = "") -> Export:
+def export_model(model_folder: Path, folder: Path, target_language: str = "", int8: bool = False) -> Export:
     """Write `folder`, whole or not at all, and compare it with the model.
 
     `target_language` may be either language of a model for both directions; if empty, it is the model's own.
+    With `int8` the graphs are quantized once they are found equal (see `seq2seq.export.quantization`).
+
     Raises ModelError for a model folder that is not in order, UserError without the packages of the extra `onnx` and
     for a folder that is not empty, and ExportDiffers.
     """
     model_folder = resolve(model_folder)
     check_model(model_folder)
-    _require_packages()
+    _require_packages((*NEEDED, "onnxruntime") if int8 else NEEDED)
     _require_empty(folder)
     loaded = load_model(model_folder)
     loaded = loaded.into(target_language or loaded.config.target_language)
@@ -68,7 +72,7 @@ def export_model(model_folder: Path, folder: Path, target_language: str = "") ->
         with writing("An export", folder.parent):
             partial.mkdir(parents=True)
             _write(partial, loaded)
-            agreement = _compare(partial, loaded) if find_spec("onnxruntime") else None
+            agreement = _check(partial, loaded, int8) if find_spec("onnxruntime") else None
             partial.replace(folder)
     except BaseException:
         shutil.rmtree(partial, ignore_errors=True)
@@ -76,8 +80,8 @@ def export_model(model_folder: Path, folder: Path, target_language: str = "") ->
     return Export(folder, sum(path.stat().st_size for path in folder.iterdir()), agreement)
 
 
-def _require_packages() -> None:
-    missing = [name for name in NEEDED if find_spec(name) is None]
+def _require_packages(needed: Iterable[str]) -> None:
+    missing = [name for name in needed if find_spec(name) is None]
     if missing:
         raise UserError(
             f"An export needs {' and '.join(missing)}, which this environment does not have. Install the extra onnx: "
@@ -96,26 +100,37 @@ def _write(folder: Path, loaded: LoadedModel) -> None:
     import onnx_ir
 
     from seq2seq.export.graphs import export_graphs
-    from seq2seq.export.readme import readme
 
-    graphs = dict(zip(("encoder", "decoder"), export_graphs(loaded.model), strict=True))
+    for name, graph in zip(GRAPHS, export_graphs(loaded.model), strict=True):
+        onnx_ir.save(graph, folder / f"{name}.onnx")
     loaded.source_tokenizer.save(str(folder / SOURCE_TOKENIZER))
     loaded.target_tokenizer.save(str(folder / TARGET_TOKENIZER))
-    for name, graph in graphs.items():
-        onnx_ir.save(graph, folder / f"{name}.onnx")
-    shutil.copyfile(Path(__file__).with_name("translate.py"), folder / "translate.py")
-    config = _config(loaded, graphs, folder)
+    shutil.copyfile(Path(__file__).with_name(PROGRAM), folder / PROGRAM)
+    _describe(folder, loaded, "float32")
+
+
+def _describe(folder: Path, loaded: LoadedModel, weights: str) -> None:
+    from seq2seq.export.readme import readme
+
+    config = _config(folder, loaded, weights)
     (folder / "config.json").write_text(json.dumps(config, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
     (folder / "README.md").write_text(readme(config), encoding="utf-8")
 
 
-def _compare(folder: Path, loaded: LoadedModel) -> Agreement:
-    from seq2seq.export.agreement import compare  # imports onnxruntime
+def _check(folder: Path, loaded: LoadedModel, int8: bool) -> Agreement:
+    from seq2seq.export.agreement import compare, require_equal  # imports onnxruntime
 
+    agreement = require_equal(folder, loaded)
+    if not int8:
+        return agreement
+    from seq2seq.export.quantization import quantize_graphs
+
+    quantize_graphs(folder)
+    _describe(folder, loaded, "int8")
     return compare(folder, loaded)
 
 
-def _config(loaded: LoadedModel, graphs: Mapping[str, onnx_ir.Model], folder: Path) -> dict[str, Any]:
+def _config(folder: Path, loaded: LoadedModel, weights: str) -> dict[str, Any]:
     from seq2seq.decoding import NEVER_WRITTEN, longest_translation
 
     described = loaded.config.model_dump(mode="json", exclude={"format", "kind", "files"})
@@ -125,6 +140,7 @@ def _config(loaded: LoadedModel, graphs: Mapping[str, onnx_ir.Model], folder: Pa
         "format": FORMAT,
         "kind": "seq2seq-onnx",
         **described,
+        "weights": weights,
         "special_tokens": {"pad": PAD, "unk": UNK, "bos": BOS, "eos": EOS},
         "never_written": list(NEVER_WRITTEN),
         "longest_translation": {
@@ -132,15 +148,19 @@ def _config(loaded: LoadedModel, graphs: Mapping[str, onnx_ir.Model], folder: Pa
             "more": longest_translation(0),
         },
         "language_tag": None if tag_id is None else {"token": tag, "id": tag_id},
-        "graphs": {
-            name: {"inputs": _tensors(graph.graph.inputs), "outputs": _tensors(graph.graph.outputs)}
-            for name, graph in graphs.items()
-        },
+        "graphs": {name: _interface(folder / f"{name}.onnx") for name in GRAPHS},
         "files": {
-            path.name: FileEntry(bytes=path.stat().st_size, sha256=file_sha256(path)).model_dump()
-            for path in sorted(folder.iterdir())
+            name: FileEntry(bytes=(folder / name).stat().st_size, sha256=file_sha256(folder / name)).model_dump()
+            for name in (*(f"{name}.onnx" for name in GRAPHS), SOURCE_TOKENIZER, TARGET_TOKENIZER, PROGRAM)
         },
     }
+
+
+def _interface(path: Path) -> dict[str, list[dict[str, Any]]]:
+    import onnx_ir
+
+    graph = onnx_ir.load(path).graph
+    return {"inputs": _tensors(graph.inputs), "outputs": _tensors(graph.outputs)}
 
 
 def _tensors(values: Iterable[onnx_ir.Value]) -> list[dict[str, Any]]:

@@ -3,6 +3,11 @@
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+INT8 = """\
+The weights are int8 and what is multiplied by them is quantized at each call, with one scale for the whole batch: a
+translation can differ a little from the float32 model's, and with the sentences beside it.
+
+"""
 INTRODUCTION = """\
 # {source_language} → {target_language}, as ONNX
 
@@ -18,9 +23,9 @@ python translate.py < in.txt > out.txt
 
 ## Graphs
 
-`encoder.onnx` reads a padded batch of sources; `decoder.onnx` is one step, from a token and a state to the logits of
-the next token and the next state. All tensors have the batch first; `batch`, `source_length` and `target_length` may be
-of any size.
+{int8}`encoder.onnx` reads a padded batch of sources; `decoder.onnx` is one step, from a token and a state to the
+logits of the next token and the next state. All tensors have the batch first (the letters at the end of a name are its
+dimensions); `batch`, `source_length` and `target_length` may be of any size.
 """
 
 ALGORITHM = """\
@@ -59,7 +64,9 @@ def readme(config: Mapping[str, Any]) -> str:
     tables = [
         f"`{name}.onnx`:\n\n{_table(graph['inputs'], graph['outputs'])}" for name, graph in config["graphs"].items()
     ]
-    return "\n".join([INTRODUCTION.format(**config), *tables, algorithm])
+    return "\n".join(
+        [INTRODUCTION.format(**config, int8=INT8 if config["weights"] == "int8" else ""), *tables, algorithm]
+    )
 
 
 def _table(inputs: Sequence[Mapping[str, Any]], outputs: Sequence[Mapping[str, Any]]) -> str:
