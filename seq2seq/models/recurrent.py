@@ -174,7 +174,8 @@ class RecurrentSeq2Seq(Seq2Seq[Memory, State]):
             return Memory(initial)
         positions_S = torch.arange(source_BS.shape[1], device=source_BS.device)
         padding_BS = positions_S[None, :] >= source_lengths_B.to(source_BS.device)[:, None]
-        values_BSH = self.value_dropout(outputs_BSH)
+        # The layers work position by position; a product of what they give as it lies copies its weight for each row.
+        values_BSH = self.value_dropout(outputs_BSH.contiguous())
         return Memory(initial, values_BSH, self.decoder.attention.keys(values_BSH), padding_BS)
 
     def start(self, memory: Memory) -> State:
