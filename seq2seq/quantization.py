@@ -8,6 +8,7 @@ What holds the time but no large matrix (attention, the recurrences of an encode
 Shapes in names: N rows, O outputs, I inputs.
 """
 
+import platform
 from copy import deepcopy
 from typing import Any
 
@@ -27,13 +28,18 @@ WEIGHT_LIMIT_WITHOUT_VNNI = 63
 VNNI = ("avx512_vnni", "avx_vnni", "amx_int8")
 
 
+def int8_runs() -> bool:
+    """Whether this machine's processor has oneDNN's kernels for int8; elsewhere they are thousands of times slower."""
+    return platform.machine() in ("x86_64", "AMD64") and torch._C._has_mkldnn
+
+
 def quantized(model: Seq2Seq[Any, Any]) -> StepModel[Any, Any]:
     """The model with its linear maps in int8, for decoding. The model itself stays as it is.
 
-    Raises ConfigError for a model that is not on a CPU, and where PyTorch was built without oneDNN.
+    Raises ConfigError for a model that is not on a CPU, and where int8 does not run.
     """
-    if model.output.weight.device.type != "cpu" or not torch._C._has_mkldnn:
-        raise ConfigError("int8 is for CPUs that oneDNN knows: set runtime.device to cpu, or leave int8 out.")
+    if model.output.weight.device.type != "cpu" or not int8_runs():
+        raise ConfigError("int8 is for x86 processors: set runtime.device to cpu on one of these, or leave int8 out.")
     model = deepcopy(model)
     stepper = model.for_decoding(int8)
     for module in list(model.modules()):

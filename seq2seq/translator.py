@@ -1,6 +1,8 @@
 """From text to text: what turns a model folder into a translator."""
 
+import math
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
@@ -23,6 +25,8 @@ from seq2seq.special_tokens import UNK
 
 TOKENS_PER_SENTENCE = 128
 """A batch holds `batch_sentences` sentences of this many tokens at most: long sentences come in smaller batches."""
+FEWEST_SENTENCES = 8
+"""No batch is made smaller than that to give another core something to do."""
 BATCHES_PER_CHUNK = 16
 """Batches' worth of lines that are sorted by length together when a stream is translated."""
 
@@ -45,13 +49,15 @@ class Translation:
 class Translator:
     """A loaded model. Sentences go in as raw text and come out as detokenized text.
 
-    In fp32 a translation does not depend on the sentences that it is decoded with, but for rounding.
+    In fp32 a translation does not depend on the sentences that it is decoded with, but for rounding. Large inputs
+    go through several threads, `runtime.threads` of them, batch by batch.
     """
 
     def __init__(self, loaded: LoadedModel, precision: str = "fp32", target_language: str = "") -> None:
         self._loaded = loaded.into(target_language or loaded.config.target_language)
         self._tags = self._loaded.source_tokenizer.num_special_tokens_to_add(False)
         self._device = next(loaded.model.parameters()).device
+        self._threads = torch.get_num_threads() if self._device.type == "cpu" else 1
         self._precision = "auto" if precision == "int8" else precision
         self._model = _for_decoding(loaded.model, precision, self._device)
 
@@ -63,7 +69,8 @@ class Translator:
         precision: str = "fp32",
         target_language: str = "",
     ) -> Self:
-        """Load a model folder; `precision` is fp32, bf16 or auto (bf16 where the processor computes in it).
+        """Load a model folder; `precision` is fp32, bf16, auto (bf16 where the processor computes in it) or int8 (see
+        `seq2seq.quantization`; what it leaves in floating point is as in auto).
 
         The folder of a language pair (models/ko-en) stands for the model that is in use there. `target_language` may
         be either language of a model for both directions; if empty, it is the one that config.json names. Raises
@@ -83,7 +90,7 @@ class Translator:
         sentences: Iterable[str],
         beam_size: int = 5,
         length_penalty: float = 1.0,
-        batch_sentences: int = 64,
+        batch_sentences: int = 128,
     ) -> list[str]:
         """Translations in the order of the sentences. See `translate_in_detail`."""
         return [
@@ -96,7 +103,7 @@ class Translator:
         sentences: Iterable[str],
         beam_size: int = 5,
         length_penalty: float = 1.0,
-        batch_sentences: int = 64,
+        batch_sentences: int = 128,
         progress: Callable[[int], None] = lambda done: None,
     ) -> list[Translation]:
         """Translations with what is known of them, in the order of the sentences.
@@ -108,9 +115,14 @@ class Translator:
         sources = self._encode(sentences)
         translations = [Translation("")] * len(sources)
         done = sum(not source for source in sources)
-        for rows in batches_by_length([len(source) for source in sources], batch_sentences):
-            batch = self._translate_batch([sources[row] for row in rows], beam_size, length_penalty)
-            for row, translation in zip(rows, batch, strict=True):
+        share = max(FEWEST_SENTENCES, math.ceil((len(sources) - done) / self._threads))
+        batches = list(batches_by_length([len(source) for source in sources], min(batch_sentences, share)))
+
+        def work(rows: Sequence[int]) -> list[Translation]:
+            return self._translate_batch([sources[row] for row in rows], beam_size, length_penalty)
+
+        for rows, found in zip(batches, self._side_by_side(work, batches), strict=True):
+            for row, translation in zip(rows, found, strict=True):
                 translations[row] = translation
             done += len(rows)
             progress(done)
@@ -121,12 +133,29 @@ class Translator:
         lines: Iterable[str],
         beam_size: int = 5,
         length_penalty: float = 1.0,
-        batch_sentences: int = 64,
+        batch_sentences: int = 128,
     ) -> Iterator[str]:
         """One line out for each line in, in order, with bounded memory: 16 batches' worth of lines are read ahead."""
         waiting = iter(lines)
         while chunk := list(islice(waiting, BATCHES_PER_CHUNK * batch_sentences)):
             yield from self.translate(chunk, beam_size, length_penalty, batch_sentences)
+
+    def _side_by_side(
+        self, work: Callable[[Sequence[int]], list[Translation]], batches: Sequence[Sequence[int]]
+    ) -> Iterator[list[Translation]]:
+        """`work` on each batch, in order: several at a time with a thread of operations each, or one with all.
+
+        Python's lock is no hindrance: an operation lets go of it. Two batches on two cores gain more than one batch
+        whose every operation is divided (LAB.md). What is not begun when the caller leaves is never begun.
+        """
+        if self._threads == 1 or len(batches) == 1:
+            yield from map(work, batches)
+            return
+        try:
+            with ThreadPoolExecutor(self._threads, "translate", torch.set_num_threads, (1,)) as pool:
+                yield from pool.map(work, batches)
+        finally:
+            torch.set_num_threads(self._threads)
 
     def _encode(self, sentences: Iterable[str]) -> list[list[int]]:
         texts = ["" if sentence.isspace() else sentence for sentence in sentences]

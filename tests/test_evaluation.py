@@ -18,7 +18,7 @@ from seq2seq.translator import Translator
 from tests.tiny import write_tiny_model
 
 RUNTIME = RuntimeSettings(threads=1, device="cpu")
-SETTINGS = EvaluationSettings(beam_size=2, batch_sentences=4, bootstrap_samples=100)
+SETTINGS = EvaluationSettings(beam_size=2, batch_sentences=4, bootstrap_samples=100, int8=False)
 SOURCES = [
     "eins zwei",
     "drei",
@@ -40,7 +40,9 @@ def model(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def run(model: Path, tmp_path: Path) -> Callable[..., dict[str, Any]]:
     """Evaluates the tiny model on the given pairs; what it writes is in `tmp_path / name`."""
 
-    def evaluate_on(sources: list[str], references: list[str], name: str = "scores", **job: Any) -> dict[str, Any]:
+    def evaluate_on(
+        sources: list[str], references: list[str], name: str = "scores", int8: bool = False, **job: Any
+    ) -> dict[str, Any]:
         languages = job.pop("languages", ("de", "en"))
         clean, into = tmp_path / f"{name}-clean", tmp_path / name
         clean.mkdir()
@@ -49,7 +51,8 @@ def run(model: Path, tmp_path: Path) -> Callable[..., dict[str, Any]]:
             clean / "test.arrow", Pairs(*languages, pd.DataFrame({"source": sources, "target": references}, dtype=str))
         )
         done = Job(into, tmp_path / "checkpoints", RUNTIME, **job)
-        return evaluate(SETTINGS, Artifact(model), Artifact(clean, ("test",)), done)
+        settings = SETTINGS.model_copy(update={"int8": int8})
+        return evaluate(settings, Artifact(model), Artifact(clean, ("test",)), done)
 
     return evaluate_on
 
@@ -72,6 +75,15 @@ def test_the_statistics_hold_what_the_report_promises(run: Run) -> None:
     found = run(SOURCES, SOURCES)
     assert set(SCORES) <= found.keys()
     json.dumps(found, allow_nan=False)
+
+
+def test_what_int8_costs_is_measured_beside_the_scores(run: Run, model: Path, tmp_path: Path) -> None:
+    own = Translator.load(model, RUNTIME, "int8").translate(SOURCES, SETTINGS.beam_size)
+    found = run(SOURCES, own, int8=True)
+    assert found["int8"]["bleu"] == 100
+    assert found["int8"]["difference"] == round(100 - found["bleu"], 4)
+    assert json.loads((tmp_path / "scores" / "scores.json").read_text(encoding="utf-8"))["int8"] == found["int8"]
+    assert "int8" not in run(SOURCES, own, "plain")
 
 
 def test_five_examples_are_spread_over_the_test_split(run: Run, model: Path) -> None:

@@ -1,5 +1,6 @@
 import itertools
 import random
+import threading
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -11,7 +12,7 @@ from hypothesis import strategies as st
 from seq2seq.model_folder import load_model
 from seq2seq.settings.runtime import RuntimeSettings
 from seq2seq.special_tokens import EOS
-from seq2seq.translator import BATCHES_PER_CHUNK, TOKENS_PER_SENTENCE, Translator, batches_by_length
+from seq2seq.translator import BATCHES_PER_CHUNK, TOKENS_PER_SENTENCE, Translation, Translator, batches_by_length
 from tests.tiny import PIECES, write_tiny_model
 
 WORDS = [piece.strip("▁") for piece in PIECES["source"]]
@@ -113,9 +114,68 @@ def test_a_stream_reads_only_a_bounded_number_of_lines_ahead(translator: Transla
     assert found == translator.translate(["eins zwei", "drei"], beam_size=1) * (3 * BATCHES_PER_CHUNK // 2)
 
 
-def test_bf16_arithmetic_is_at_hand(folder: Path) -> None:
-    translations = Translator.load(folder, RUNTIME, "bf16").translate(sentences(5), beam_size=2)
+@pytest.mark.parametrize("precision", ["bf16", "int8"])
+def test_faster_arithmetic_is_at_hand(folder: Path, precision: str) -> None:
+    translations = Translator.load(folder, RUNTIME, precision).translate(sentences(5), beam_size=2)
     assert len(translations) == 5
+
+
+@pytest.fixture
+def two_threads(folder: Path) -> Iterator[Translator]:
+    before = torch.get_num_threads()
+    yield Translator.load(folder, RuntimeSettings(threads=2, device="cpu"))
+    torch.set_num_threads(before)
+
+
+def test_batches_that_run_side_by_side_give_the_same_in_the_same_order(
+    translator: Translator, two_threads: Translator
+) -> None:
+    texts = sentences(60)
+    told: list[int] = []
+    found = two_threads.translate_in_detail(texts, beam_size=3, batch_sentences=7, progress=told.append)
+    assert [one.text for one in found] == translator.translate(texts, beam_size=3, batch_sentences=7)
+    assert told == sorted(told)
+    assert told[-1] == 60
+    assert torch.get_num_threads() == 2
+
+
+def test_two_threads_share_what_would_be_one_batch_but_not_a_few_sentences(
+    two_threads: Translator, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    sizes: list[int] = []
+
+    def record(sources: list[list[int]], beam_size: int, length_penalty: float) -> list[Translation]:
+        sizes.append(len(sources))
+        return [Translation("")] * len(sources)
+
+    monkeypatch.setattr(two_threads, "_translate_batch", record)
+    two_threads.translate(sentences(40))
+    two_threads.translate(sentences(8))
+    assert sorted(sizes) == [8, 20, 20]
+
+
+def test_an_error_in_one_of_several_threads_reaches_the_caller_and_ends_the_work(
+    two_threads: Translator, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    calls = itertools.count()
+
+    def fail(*arguments: object) -> None:
+        next(calls)
+        raise MemoryError("no room")
+
+    monkeypatch.setattr(two_threads, "_translate_batch", fail)
+    with pytest.raises(MemoryError, match="no room"):
+        two_threads.translate(sentences(400), batch_sentences=1)
+    assert next(calls) < 400
+
+
+def test_someone_who_ends_the_work_does_not_wait_for_all_batches(two_threads: Translator) -> None:
+    def stop(done: int) -> None:
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        two_threads.translate_in_detail(sentences(2000), beam_size=1, batch_sentences=4, progress=stop)
+    assert not [thread for thread in threading.enumerate() if thread.name.startswith("translate")]
 
 
 def test_a_translation_is_one_line_whatever_the_vocabulary_holds(tmp_path: Path) -> None:
