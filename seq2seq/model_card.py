@@ -91,6 +91,11 @@ def _scores(scores: Statistics, config: Config) -> list[str]:
         ("chrF", f"{scores['chrf']:.1f}", others["chrf"]),
         ("TER (lower is better)", f"{scores['ter']:.1f}", others["ter"]),
     ]
+    if scores.get("int8"):
+        int8 = scores["int8"]
+        rows.insert(
+            1, ("BLEU, cased, `--int8`", f"{int8['bleu']:.1f} ({int8['difference']:+.1f})", scores["signature"])
+        )
     decoding = config.evaluation
     how = "greedy" if decoding.beam_size == 1 else f"beam {decoding.beam_size}"
     return [

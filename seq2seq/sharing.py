@@ -1,6 +1,6 @@
 """The folder that is given away: a trained model with its card and the configuration that made it.
 
-    models/ko-en/NAME/    the files of the `train` artifact, README.md (the card), pipeline.json
+    models/ko-en/NAME/    the files of the `train` artifact, README.md (the card), pipeline.json, scores.json
 
 It is complete at any moment, or not there: it is built beside its place and moved in as a whole. Needs no PyTorch.
 """
@@ -17,9 +17,12 @@ from seq2seq.model_folder import CONFIG, DESCRIBED, check_model
 
 CARD = "README.md"
 PIPELINE = "pipeline.json"
+SCORES = "scores.json"
 
 
-def assemble(train_folder: Path, destination: Path, card: str, config: Config) -> bool:
+def assemble(
+    train_folder: Path, destination: Path, card: str, config: Config, scores: Mapping[str, Any] | None = None
+) -> bool:
     """Make `destination` the shareable folder of the model in `train_folder`; says whether it changed anything.
 
     The folder is the pipeline's own: what else lies in it goes when the model changes. One call at a time for a
@@ -28,6 +31,8 @@ def assemble(train_folder: Path, destination: Path, card: str, config: Config) -
     """
     check_model(train_folder)
     texts = {CARD: card, PIPELINE: pipeline_json(config)}
+    if scores is not None:
+        texts[SCORES] = scores_json(config, scores)
     aside = destination.with_name(f".{destination.name}.old")
     if aside.exists() and not destination.exists():
         aside.rename(destination)  # an earlier run ended between its two renames
@@ -63,6 +68,25 @@ def pipeline_json(config: Config) -> str:
         if name not in ("name", "promotion", "runtime")
     }
     return json.dumps({"name": config.name} | sections, indent=2, ensure_ascii=False) + "\n"
+
+
+def scores_json(config: Config, scores: Mapping[str, Any]) -> str:
+    """What a program wants to know of an evaluation: the test set, BLEU with its signature, and what int8 costs."""
+    told = {name: scores.get(name) for name in ("bleu", "signature", "int8")}
+    return json.dumps({"test": config.corpus.test} | told, indent=2, ensure_ascii=False) + "\n"
+
+
+def int8_cost(folder: Path) -> str:
+    """What a model folder says about its BLEU in int8, in a line."""
+    try:
+        found = json.loads((folder / SCORES).read_text(encoding="utf-8"))
+        before, int8, test = float(found["bleu"]), found["int8"], found["test"]
+        return f"int8: BLEU {int8['bleu']:.1f} instead of {before:.1f} ({int8['difference']:+.1f}) on {test}"
+    except (OSError, ValueError, TypeError, KeyError):
+        return (
+            "int8: what it costs in BLEU was not measured for this model; "
+            "`python -m flows train` measures it (evaluation.int8 = true) and writes it into the model folder"
+        )
 
 
 def _holds(folder: Path, train_folder: Path, texts: Mapping[str, str]) -> bool:

@@ -23,7 +23,7 @@ def deliver(run: PipelineRun, model: Record, scores: Record) -> str:
     model_dir = shelf / config.name
     statistics = {name: record.statistics for name, record in run.records.items()}
     with locks_for(run.workspace, config.runtime).held(f"models/{shelf.name}/{config.name}"):
-        assemble(run.workspace.root / model.address, model_dir, card(config, statistics), config)
+        assemble(run.workspace.root / model.address, model_dir, card(config, statistics), config, scores.statistics)
     return str(report(run, model, scores, model_dir))
 
 

@@ -16,7 +16,7 @@ from seq2seq.model_card import card
 from seq2seq.pipeline import CONTINUED, STEPS, ingredients
 from seq2seq.retraining import rules, scored_on, settled, siblings, taken_back
 from seq2seq.settings.evaluation import EvaluationSettings
-from seq2seq.sharing import CARD, PIPELINE, pipeline_json
+from seq2seq.sharing import CARD, PIPELINE, SCORES, pipeline_json, scores_json
 from tasks.evaluation import adopt, evaluate
 from tasks.locking import locks_for
 from tasks.reporting import say
@@ -163,7 +163,11 @@ def _carry_out(
             shelf.record(decision)
             return True
         statistics = {name: record.statistics for name, record in (run.records | {"evaluate": scores}).items()}
-        texts = {CARD: card(run.config, statistics), PIPELINE: pipeline_json(run.config)}
+        texts = {
+            CARD: card(run.config, statistics),
+            PIPELINE: pipeline_json(run.config),
+            SCORES: scores_json(run.config, scores.statistics),
+        }
         shelf.promote(run.workspace.root / challenger.address, texts, decision)
         return True
 

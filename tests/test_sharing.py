@@ -42,6 +42,13 @@ def test_the_folder_holds_the_model_its_card_and_its_configuration(trained: Path
     assert json.loads((destination / "pipeline.json").read_text(encoding="utf-8"))["name"] == "tiny"
 
 
+def test_the_folder_holds_the_scores_that_its_model_came_to(trained: Path, tmp_path: Path) -> None:
+    scores = {"bleu": 42.24, "signature": "s", "chrf": 60, "int8": {"bleu": 42.1, "difference": -0.14}}
+    assert assemble(trained, tmp_path / "shared", "# Card\n", CONFIG, scores)
+    found = json.loads((tmp_path / "shared" / "scores.json").read_text(encoding="utf-8"))
+    assert found == {"test": "test", "bleu": 42.24, "signature": "s", "int8": {"bleu": 42.1, "difference": -0.14}}
+
+
 def test_equal_content_is_left_as_it_lies(trained: Path, tmp_path: Path) -> None:
     assemble(trained, tmp_path / "shared", "# Card\n", CONFIG)
     (tmp_path / "shared" / "notes.txt").write_text("mine", encoding="utf-8")

@@ -1,5 +1,6 @@
 import io
 import os
+import shutil
 import subprocess
 import sys
 from collections.abc import Callable, Sequence
@@ -8,8 +9,10 @@ from pathlib import Path
 import pytest
 
 from seq2seq import __main__ as command
+from seq2seq.config import validate_config
 from seq2seq.errors import SourceUnavailable, UserError
 from seq2seq.settings.runtime import RuntimeSettings
+from seq2seq.sharing import SCORES, scores_json
 from seq2seq.translator import Translator
 from tests.tiny import write_tiny_model
 
@@ -159,3 +162,21 @@ def test_a_command_is_needed(capsys: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(SystemExit, match="2"):
         command.main([])
     assert "translate" in capsys.readouterr().err
+
+
+def test_int8_says_on_standard_error_what_it_costs(run: Run, folder: Path, tmp_path: Path) -> None:
+    measured = tmp_path / "measured"
+    shutil.copytree(folder, measured)
+    scores = {"bleu": 42.24, "int8": {"bleu": 42.1, "difference": -0.14}}
+    text = scores_json(validate_config({"corpus": {"kind": "files", "test": "news"}}), scores)
+    (measured / SCORES).write_text(text, encoding="utf-8")
+    code, out, err = run("eins zwei", "--int8", model=measured)
+    assert (code, out.count("\n")) == (0, 1)
+    assert err == "int8: BLEU 42.1 instead of 42.2 (-0.1) on news\n"
+
+
+def test_int8_says_so_where_its_cost_was_not_measured(run: Run, folder: Path) -> None:
+    code, out, err = run("eins zwei", "--int8")
+    assert (code, out.count("\n")) == (0, 1)
+    assert "not measured for this model; `python -m flows train` measures it" in err
+    assert run("eins zwei", "--precision", "int8")[1] == out

@@ -25,7 +25,7 @@ from seq2seq.config import validate_config
 from seq2seq.errors import ModelError, UserError
 from seq2seq.inventory import Entry, Scores, entries, files_and_problem, scores_by_model
 from seq2seq.model_folder import check_model
-from seq2seq.sharing import CARD, PIPELINE
+from seq2seq.sharing import CARD, PIPELINE, SCORES
 from tasks.locking import locks_for
 
 app = App(name="models", help="The models of each language pair, and which of them is in use.", version_flags=[])
@@ -164,7 +164,7 @@ def _model(shelf: Shelf, wanted: str) -> Path:
 
 def _texts(folder: Path) -> dict[str, str]:
     """What lies beside a model and goes with it."""
-    present = (name for name in (CARD, PIPELINE) if (folder / name).is_file())
+    present = (name for name in (CARD, PIPELINE, SCORES) if (folder / name).is_file())
     return {name: (folder / name).read_text(encoding="utf-8") for name in present}
 
 
