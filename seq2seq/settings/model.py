@@ -50,7 +50,9 @@ class ModelSettings(Section):
     feedforward_size: int = Field(1024, ge=1, description="transformer: inner size of the feed-forward layers.")
     dropout: float = Field(0.2, ge=0, lt=1, description="On embeddings, between layers and on the attention's output.")
     variational_dropout: bool = Field(
-        False, description="recurrent: one dropout mask for all positions of a sentence (Gal & Ghahramani 2016)."
+        False,
+        description="recurrent: one dropout mask for all positions of a sentence (Gal & Ghahramani 2016); with "
+        "training.teacher_forcing_ratio below 1 the decoder draws one for each position.",
     )
     source_word_dropout: float = Field(
         0.0, ge=0, lt=1, description="Share of source tokens whose whole embedding is zero (Sennrich et al. 2016, WMT)."
