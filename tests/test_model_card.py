@@ -59,8 +59,7 @@ def test_the_card_begins_with_metadata_that_model_hubs_read() -> None:
 
 def test_the_card_tells_what_int8_costs_where_it_was_measured() -> None:
     scores = STATISTICS["evaluate"] | {"int8": {"bleu": 37.5, "difference": -0.1543}}
-    row = f"| BLEU, cased, `--int8` | 37.5 (-0.2) | `{SIGNATURE}` |"
-    assert row in card(validate_config({}), STATISTICS | {"evaluate": scores})
+    assert "| BLEU, cased, `--int8` | 37.5 (-0.2) |" in card(validate_config({}), STATISTICS | {"evaluate": scores})
     assert "int8" not in text()
 
 
