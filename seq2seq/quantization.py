@@ -16,6 +16,7 @@ import torch
 from torch import Tensor, nn
 
 from seq2seq.decoding import StepModel
+from seq2seq.device import computes_in_bf16
 from seq2seq.errors import ConfigError
 from seq2seq.models.linear import Linear
 from seq2seq.models.seq2seq import Seq2Seq
@@ -36,6 +37,8 @@ def int8_runs() -> bool:
 def quantized(model: Seq2Seq[Any, Any]) -> StepModel[Any, Any]:
     """The model with its linear maps in int8, for decoding. The model itself stays as it is.
 
+    An encoder's recurrent layers are held in bf16 where the processor computes in it, which saves a conversion for
+    each call: use the result under `autocast("auto", ...)`.
     Raises ConfigError for a model that is not on a CPU, and where int8 does not run.
     """
     if model.output.weight.device.type != "cpu" or not int8_runs():
@@ -46,6 +49,8 @@ def quantized(model: Seq2Seq[Any, Any]) -> StepModel[Any, Any]:
         for name, child in module.named_children():
             if isinstance(child, nn.Linear):
                 setattr(module, name, Int8Linear(child))
+            elif isinstance(child, nn.RNNBase) and computes_in_bf16(torch.device("cpu")):
+                child.to(torch.bfloat16)
     return stepper
 
 

@@ -6,6 +6,7 @@ import torch
 from torch import nn
 
 from seq2seq import quantization
+from seq2seq.device import autocast
 from seq2seq.models.build import build_model
 from seq2seq.quantization import Int8Linear, int8, quantized
 from seq2seq.settings.model import ModelSettings
@@ -73,11 +74,11 @@ def test_what_comes_in_bf16_goes_out_in_bf16() -> None:
 @pytest.mark.parametrize("architecture", ARCHITECTURES.values(), ids=ARCHITECTURES.keys())
 def test_every_architecture_decodes_in_int8_and_stays_as_it_is_itself(architecture: dict[str, Any]) -> None:
     torch.manual_seed(3)
-    model = build_model(ModelSettings(**{**SIZE, **architecture}), 23, 29).eval()
+    model = build_model(ModelSettings(**{**SIZE, **architecture}), 29, 29).eval()
     before = copy.deepcopy(model.state_dict())
-    tokens, sources, lengths = torch.tensor([5, 6]), torch.randint(4, 23, (2, 5)), torch.tensor([5, 3])
+    tokens, sources, lengths = torch.tensor([5, 6]), torch.randint(4, 29, (2, 5)), torch.tensor([5, 3])
     small = quantized(model)
-    with torch.inference_mode():
+    with torch.inference_mode(), autocast("auto", torch.device("cpu")):
         for _ in range(2):
             memory, exact_memory = small.encode(sources, lengths), model.encode(sources, lengths)
             found, _ = small.step(tokens, memory, small.start(memory))

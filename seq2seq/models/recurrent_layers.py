@@ -58,7 +58,7 @@ class RecurrentLayers(nn.Module):
         outputs_BTH, states = inputs_BTE, []
         for number, layer in enumerate(self.layers):
             start = None if initial is None else _layer_state(initial, number)
-            ready_BTE = self.prepare(number, outputs_BTH)
+            ready_BTE = self.prepare(number, outputs_BTH).to(next(layer.parameters()).dtype)
             outputs_BTH, last = (
                 layer(ready_BTE, start) if lengths_B is None else _run_packed(layer, ready_BTE, lengths_B)
             )
