@@ -10,7 +10,7 @@ import torch
 from seq2seq.errors import ConfigError
 from seq2seq.settings.runtime import RuntimeSettings
 
-ONEDNN_KERNELS = "32"
+ONEDNN_KERNELS = "8"
 MALLOPT_TRIM_THRESHOLD, MALLOPT_MMAP_THRESHOLD = -1, -3
 """Names of glibc's malloc.h."""
 KEPT_BYTES = 2**30

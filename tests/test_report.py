@@ -47,6 +47,16 @@ def test_a_report_says_which_flow_made_which_model_and_when_it_began() -> None:
     assert report["started"] == "2026-11-22T08:41:07+00:00"
 
 
+def test_peak_memory_counts_all_processes_of_a_training_that_was_done_in_this_run() -> None:
+    trained = record("train", peak_memory_mib=10.0**6)
+    peaks = []
+    for cached in (False, True):
+        outcome = StepOutcome("train", "key", cached, 0.25, "content")
+        report = build_report(CONFIG, "train-translator", STARTED, [outcome], trained, record("evaluate"), Path("m"), 1)
+        peaks.append(report["peak_memory_mib"])
+    assert peaks[0] == 10.0**6 > peaks[1] > 5
+
+
 def test_a_report_is_filed_under_its_time_and_name_and_two_of_one_second_are_kept_apart(tmp_path: Path) -> None:
     first = write_report({"run": "erster"}, CONFIG, tmp_path / "runs", STARTED)
     second = write_report({"run": "zweiter"}, CONFIG, tmp_path / "runs", STARTED)

@@ -66,7 +66,7 @@ class _LinearCrossEntropy(torch.autograd.Function):
             if not learn:
                 continue
             grad_CV.scatter_add_(1, right_C1, torch.full_like(right_C1, smoothing - 1, dtype=dtype))
-            grad_bias_V += grad_CV.sum(0, dtype=bias_V.dtype)
+            grad_bias_V += grad_CV.sum(0)
             grad_weight_VF += grad_CV.T @ features_CF
             grad_features_CF = (grad_CV @ weight).sub_((share * rows_F).to(dtype))
             for part, grad_PF in zip(rows, grad_features_CF.chunk(len(rows)), strict=True):

@@ -115,11 +115,15 @@ def test_a_process_that_dies_fails_the_training_which_then_goes_on_from_its_chec
     assert record.statistics["stopped_by"] == "max_epochs"
 
 
+def begin_without_settings() -> None:
+    with replicas.Replicas(2, torch.device("cpu")) as others:
+        others.begin({"training": {}}, [])
+        others.generators()
+
+
 def test_what_a_process_says_before_it_fails_is_in_the_error() -> None:
     with pytest.raises(Seq2SeqError, match=r"(?s)Process 2 of the 2 .*error, code 1.*KeyError: 'runtime'"):
-        with replicas.Replicas(2, torch.device("cpu")) as others:
-            others.begin({"training": {}}, [])
-            others.generators()
+        begin_without_settings()
     assert children() == []
 
 
