@@ -49,12 +49,13 @@ class Replicas:
         self._resources = ExitStack()
         self._children: list[tuple[subprocess.Popen[bytes], IO[bytes]]] = []
         self._connections: list[Connection] = []
-        self._memory = -1
+        self._memory, self._meeting = -1, ""
         if size > 1:
             self._memory = SharedMemory.reserve()
             self._resources.callback(os.close, self._memory)
-            folder = self._resources.enter_context(tempfile.TemporaryDirectory(prefix="training-"))
-            self._meeting = str(Path(folder, "meeting"))
+            if self._backend != "memory":
+                folder = self._resources.enter_context(tempfile.TemporaryDirectory(prefix="training-"))
+                self._meeting = str(Path(folder, "meeting"))
             for _ in range(1, size):
                 self._start()
 
