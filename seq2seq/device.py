@@ -72,9 +72,15 @@ def computes_in_bf16(device: torch.device) -> bool:
     return bool(capabilities.get("avx512_bf16") or capabilities.get("amx_bf16") or capabilities.get("bf16"))
 
 
+def product_type(precision: str, device: torch.device) -> torch.dtype:
+    """What matrix products are computed in under `precision` (auto, bf16 or fp32)."""
+    low = precision == "bf16" or (precision == "auto" and computes_in_bf16(device))
+    return torch.bfloat16 if low else torch.float32
+
+
 def autocast(precision: str, device: torch.device) -> AbstractContextManager[None]:
-    """The context that a forward pass runs in under `precision` (auto, bf16 or fp32)."""
-    if precision == "bf16" or (precision == "auto" and computes_in_bf16(device)):
+    """The context that a forward pass runs in under `precision`."""
+    if product_type(precision, device) == torch.bfloat16:
         return torch.autocast(device.type, torch.bfloat16)
     return contextlib.nullcontext()
 

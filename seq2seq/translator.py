@@ -15,7 +15,7 @@ from seq2seq.batching import pad_sources
 from seq2seq.beam_search import beam_search
 from seq2seq.champions import resolve
 from seq2seq.decoding import StepModel, greedy, longest_translation
-from seq2seq.device import autocast, configure
+from seq2seq.device import autocast, configure, product_type
 from seq2seq.model_folder import FolderConfig, LoadedModel, load_model
 from seq2seq.models.linear import packed
 from seq2seq.models.seq2seq import Seq2Seq
@@ -187,11 +187,7 @@ def _for_decoding(model: Seq2Seq[Any, Any], precision: str, device: torch.device
     """The model with its matrices laid out for single steps in `precision`."""
     if precision == "int8":
         return quantized(model)
-    if device.type != "cpu":
-        return model
-    with autocast(precision, device):
-        dtype = torch.bfloat16 if torch.is_autocast_enabled("cpu") else torch.float32
-    return model.for_decoding(packed(dtype))
+    return model.for_decoding(packed(product_type(precision, device))) if device.type == "cpu" else model
 
 
 def batches_by_length(lengths: Sequence[int], batch_sentences: int) -> Iterator[list[int]]:

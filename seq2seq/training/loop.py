@@ -21,7 +21,7 @@ from tokenizers import Tokenizer
 from seq2seq.artifacts import Artifact
 from seq2seq.batching import read_encoded
 from seq2seq.corpora.pairs import SIDES, read_pairs
-from seq2seq.device import computes_in_bf16, configure, generator_state, process_count, set_generator_state
+from seq2seq.device import configure, generator_state, process_count, product_type, set_generator_state
 from seq2seq.errors import Seq2SeqError, TrainingInterrupted
 from seq2seq.model_folder import fill, write_model
 from seq2seq.models.build import build_model
@@ -346,9 +346,7 @@ class Trainer:
     def statistics(self) -> dict[str, Any]:
         """What the report and the model card say of this training."""
         position = self.position
-        bf16 = self.settings.precision == "bf16" or (
-            self.settings.precision == "auto" and computes_in_bf16(self.learner.device)
-        )
+        bf16 = product_type(self.settings.precision, self.learner.device) == torch.bfloat16
         return {
             "target_tokens_per_second": round(position.tokens / max(position.update_seconds, 1e-9), 1),
             "steps": position.step,

@@ -10,7 +10,8 @@ from tokenizers import Tokenizer
 
 from seq2seq.batching import EncodedPairs, collate, epoch_batches, pad_sources, plan_batches
 from seq2seq.decoding import greedy, longest_translation
-from seq2seq.device import autocast
+from seq2seq.device import autocast, product_type
+from seq2seq.models.linear import packed
 from seq2seq.models.seq2seq import Seq2Seq
 from seq2seq.scoring import validation_bleu
 from seq2seq.training.forcing import decoder_features
@@ -48,13 +49,15 @@ class Validation:
         """Corpus BLEU of greedy translations. `check` is called between batches and may raise to end it."""
         order = np.argsort(self.pairs.source.lengths, kind="stable")
         translations = [""] * len(order)
+        on_cpu = self.device.type == "cpu"
+        stepper = model.for_decoding(packed(product_type(self.precision, self.device))) if on_cpu else model
         for start in range(0, len(order), BATCH_SENTENCES):
             check()
             indices = order[start : start + BATCH_SENTENCES]
             source_BS, lengths_B = pad_sources([self.pairs.source[index] for index in indices])
             with torch.inference_mode(), autocast(self.precision, self.device):
                 longest_B = torch.tensor([longest_translation(length) for length in lengths_B.tolist()])
-                rows = greedy(model, source_BS.to(self.device), lengths_B, longest_B)
+                rows = greedy(stepper, source_BS.to(self.device), lengths_B, longest_B)
             for index, text in zip(indices, self.target_tokenizer.decode_batch(rows), strict=True):
                 translations[index] = text
         return validation_bleu(translations, self.references, self.bleu_tokenizer)

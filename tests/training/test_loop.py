@@ -9,11 +9,10 @@ from typing import Any
 import pytest
 import torch
 
-from seq2seq.artifacts import Record, Workspace
+from seq2seq.artifacts import Record
 from seq2seq.batching import collate, epoch_batches, plan_batches, read_encoded
 from seq2seq.errors import Seq2SeqError, TrainingInterrupted
 from seq2seq.model_folder import load_model
-from seq2seq.special_tokens import PAD
 from seq2seq.training.forcing import decoder_features
 from seq2seq.training.loss import linear_cross_entropy
 from seq2seq.training.progress import Progress
@@ -26,22 +25,6 @@ def stop_after(checks: int) -> Callable[[], bool]:
     """Asks for a stop at the given look, and at no other."""
     looks = itertools.count(1)
     return lambda: next(looks) == checks
-
-
-@pytest.mark.parametrize(
-    "model",
-    [
-        LECTURE,
-        {"encoder_layers": 2, "decoder_layers": 2, "attention": "none"},
-        {"attention": "dot"},
-        {"bidirectional": True, "tie_embeddings": True},
-        {"attention": "additive", "bidirectional": True},
-    ],
-    ids=["lecture", "two layers", "dot", "bidirectional general tied", "additive"],
-)
-def test_every_architecture_learns_eight_pairs_by_heart(train: Train, model: dict[str, Any]) -> None:
-    record = train(model=model, training={"max_epochs": 60})
-    assert record.statistics["valid_bleu"] == pytest.approx(100)
 
 
 def test_equal_seeds_give_equal_weights_and_another_seed_gives_others(train: Train, tmp_path: Path) -> None:
@@ -81,28 +64,6 @@ def test_a_checkpoint_is_left_behind_by_an_interruption(train: Train, tmp_path: 
         train(should_stop=stop_after(5))
     assert len(list((tmp_path / "checkpoints").rglob("checkpoint.pt"))) == 1
     assert not list((tmp_path / "artifacts" / "train").glob("*.partial"))
-
-
-def test_the_loss_per_token_does_not_depend_on_how_pairs_are_batched(
-    train: Train, prepared: tuple[Workspace, dict[str, Record]]
-) -> None:
-    workspace, records = prepared
-    loaded = load_model(workspace.root / train(training={"max_epochs": 1}).address)
-    pairs = read_encoded(workspace.open(records["encode"]).file("train.arrow"))
-    output = loaded.model.output
-    losses = []
-    for budget in (1, 20, 10_000):
-        nats = 0.0
-        for indices in epoch_batches(pairs, plan_batches(pairs, budget), 1, 0):
-            batch = collate(pairs, indices)
-            real_BT = batch.outputs_BT != PAD
-            with torch.inference_mode():
-                features_NF = decoder_features(loaded.model, batch, 1.0)[real_BT]
-                nats += linear_cross_entropy(features_NF, output.weight, output.bias, batch.outputs_BT[real_BT])[
-                    1
-                ].item()
-        losses.append(nats / pairs.target_tokens)
-    assert losses == pytest.approx([losses[0]] * 3, rel=1e-5)
 
 
 def test_without_forcing_the_decoder_reads_its_own_predictions(train: Train, prepared: Any) -> None:
