@@ -18,7 +18,6 @@ from seq2seq.training.loss import linear_cross_entropy
 from seq2seq.training.progress import Progress
 
 Train = Callable[..., Record]
-LECTURE = {"attention": "none"}
 
 
 def stop_after(checks: int) -> Callable[[], bool]:
