@@ -25,7 +25,7 @@ from seq2seq.special_tokens import UNK
 
 TOKENS_PER_SENTENCE = 128
 """A batch holds `batch_sentences` sentences of this many tokens at most: long sentences come in smaller batches."""
-FEWEST_SENTENCES = 8
+FEWEST_SENTENCES = 32
 """No batch is made smaller than that to give another core something to do."""
 BATCHES_PER_CHUNK = 16
 """Batches' worth of lines that are sorted by length together when a stream is translated."""
