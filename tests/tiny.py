@@ -43,7 +43,7 @@ def write_vocabulary(folder: Path, pieces_by_side: Mapping[str, Sequence[str]] |
 
 
 def make_model(
-    vocabulary: Path, seed: int = 3, scale: float = 5, **settings: Any
+    vocabulary: Path, seed: int = 3, scale: float = 15, **settings: Any
 ) -> tuple[Seq2Seq[Any, Any], ModelSettings]:
     """A network with random weights, large enough that different sources have different translations."""
     sizes = [
