@@ -15,9 +15,6 @@ from seq2seq.models.recurrent_layers import RecurrentLayers
 from seq2seq.models.recurrent_step import DecoderStep, Stepper
 from seq2seq.models.seq2seq import Seq2Seq
 from seq2seq.settings.model import ModelSettings
-from seq2seq.special_tokens import PAD
-
-INITIAL_RANGE = 0.1
 
 
 class RecurrentEncoder(nn.Module):
@@ -164,7 +161,7 @@ class RecurrentSeq2Seq(Seq2Seq[Memory, State]):
         if settings.share_embeddings:
             self.encoder.embedding.weight = self.decoder.embedding.weight
         self.value_dropout = Dropout(settings.dropout, settings.variational_dropout)
-        _initialise(self)
+        self.apply(_initialise)
 
     @property
     def output(self) -> nn.Linear:
@@ -222,16 +219,15 @@ class _Weights:
         self.weights.append(outputs[1])
 
 
-def _initialise(model: nn.Module) -> None:
-    """All weights from U(-0.1, 0.1) (Luong et al. 2015, section 4.1), but for layer norms and the zero vector of PAD.
-
-    PyTorch's own range, 1 / sqrt(size), is half as wide at 512 units: attention then finds its way an epoch later
-    (LAB.md).
-    """
-    for module in model.modules():
-        if not isinstance(module, nn.LayerNorm):
-            for weight in module.parameters(recurse=False):
-                nn.init.uniform_(weight, -INITIAL_RANGE, INITIAL_RANGE)
-    for module in model.modules():
-        if isinstance(module, nn.Embedding):
-            nn.init.zeros_(module.weight[PAD])
+def _initialise(module: nn.Module) -> None:
+    """Embeddings from N(0, 1/size); LSTM forget gates open at the start (Jozefowicz et al. 2015, section 2.2)."""
+    if isinstance(module, nn.Embedding):
+        nn.init.normal_(module.weight, std=module.embedding_dim**-0.5)
+        with torch.no_grad():
+            module.weight[module.padding_idx].zero_()
+    elif isinstance(module, nn.LSTM):
+        with torch.no_grad():
+            for name, parameter in module.named_parameters():
+                if name.startswith("bias_ih"):
+                    gate = module.hidden_size
+                    parameter[gate : 2 * gate].fill_(1.0)

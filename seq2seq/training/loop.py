@@ -41,7 +41,7 @@ from seq2seq.training.validation import Validation
 
 UNMEASURED_STEPS = 5
 """First steps are slow (kernels are chosen, memory is taken): they do not count when the speed is measured."""
-MEASURED_SHARES = 0.03, 0.08
+MEASURED_SHARES = 0.1, 0.2
 """The speed is measured between these shares of a time budget, which is then turned into steps."""
 
 

@@ -45,7 +45,7 @@ def test_a_continued_training_starts_from_its_parent_and_names_it(train: Train) 
 
 
 def test_the_parent_is_kept_when_no_update_made_it_better(train: Train, tmp_path: Path) -> None:
-    parent = train(training={"max_epochs": 40})
+    parent = train(training={"max_epochs": 20})
 
     child = train(parent=parent, training={**SHORT, "learning_rate": 1.0, "schedule": "constant", "warmup_steps": 0})
 
