@@ -17,6 +17,7 @@ from typing import Any
 from cyclopts import run
 
 from benchmarks.peers.corpus import bleu, detokenized, prepare, read_lines
+from benchmarks.peers.options import Corpus, Systems, Threads, Work
 from benchmarks.peers.systems import System, at_sizes, chosen, job, ready, start
 from benchmarks.peers.turns import Driver
 from benchmarks.timing import markdown_table
@@ -27,13 +28,13 @@ Turn = dict[str, Any]
 
 
 def measure(
-    work: Path,
-    corpus: Path,
-    systems: str = DEFAULT,
+    work: Work,
+    corpus: Corpus,
+    systems: Systems = DEFAULT,
     rounds: int = 3,
     sentences: int = 1000,
     single_sentences: int = 100,
-    threads: int = 1,
+    threads: Threads = 1,
     train_minutes: float = 10.0,
     batches: str = "",
 ) -> None:
@@ -41,20 +42,12 @@ def measure(
 
     Parameters
     ----------
-    work
-        Folder of the environments and of everything that is made.
-    corpus
-        Folder with Multi30k: train, valid and test_2016_flickr, each .de and .en.
-    systems
-        Names from `benchmarks.peers.systems`, separated by commas.
     rounds
         Turns of each system.
     sentences
         Sentences of the test set, its first ones, in each turn.
     single_sentences
         The same where they are translated one at a time.
-    threads
-        Threads of each system.
     train_minutes
         Minutes that each toolkit trains, on one thread; 0 with models that are all there.
     batches

@@ -17,6 +17,7 @@ from pathlib import Path
 from cyclopts import run
 
 from benchmarks.peers.corpus import bleu, detokenized, prepare, read_lines
+from benchmarks.peers.options import Corpus, Systems, Threads, Work
 from benchmarks.peers.systems import System, chosen, job, start
 from benchmarks.timing import markdown_table
 
@@ -24,27 +25,19 @@ DEFAULT = "tutorial,joeynmt,opennmt,eole-bf16,ours-bf16"
 
 
 def measure(
-    work: Path,
-    corpus: Path,
+    work: Work,
+    corpus: Corpus,
     minutes: int = 10,
-    systems: str = DEFAULT,
-    threads: int = 1,
+    systems: Systems = DEFAULT,
+    threads: Threads = 1,
     recipe: str = "own",
 ) -> None:
     """Train, decode and print the table.
 
     Parameters
     ----------
-    work
-        Folder of the environments and of everything that is made.
-    corpus
-        Folder with Multi30k: train, valid and test_2016_flickr, each .de and .en.
     minutes
         Minutes that each toolkit trains.
-    systems
-        Names from `benchmarks.peers.systems`, separated by commas.
-    threads
-        Threads of each system.
     recipe
         own or same; this project always trains with its preset.
     """

@@ -14,6 +14,7 @@ from pathlib import Path
 from cyclopts import run
 
 from benchmarks.peers.corpus import prepare
+from benchmarks.peers.options import Corpus, Systems, Threads, Work
 from benchmarks.peers.systems import System, chosen, job, start
 from benchmarks.timing import markdown_table
 
@@ -24,29 +25,21 @@ TUTORIAL_SENTENCES = 280
 
 
 def measure(
-    work: Path,
-    corpus: Path,
-    systems: str = DEFAULT,
+    work: Work,
+    corpus: Corpus,
+    systems: Systems = DEFAULT,
     updates: int = 60,
     seconds: float = 60.0,
-    threads: int = 2,
+    threads: Threads = 2,
 ) -> None:
     """Print the table.
 
     Parameters
     ----------
-    work
-        Folder of the environments and of everything that is made.
-    corpus
-        Folder with Multi30k: train, valid and test_2016_flickr, each .de and .en.
-    systems
-        Names from `benchmarks.peers.systems`, separated by commas.
     updates
         Updates of each system, unless the time is up before.
     seconds
         Time of each system; 0: no limit.
-    threads
-        Threads of each system.
     """
     work = work.resolve()
     prepare(work, corpus.resolve())

@@ -15,6 +15,7 @@ from statistics import median
 from cyclopts import run
 
 from benchmarks.peers.corpus import prepare
+from benchmarks.peers.options import Corpus, Systems, Threads, Work
 from benchmarks.peers.systems import System, at_sizes, chosen, job, ready
 from benchmarks.timing import markdown_table
 
@@ -27,33 +28,25 @@ MEGAFLOP_PER_TOKEN = 45
 
 
 def measure(
-    work: Path,
-    corpus: Path,
-    systems: str = DEFAULT,
+    work: Work,
+    corpus: Corpus,
+    systems: Systems = DEFAULT,
     rounds: int = 3,
     seconds: float = 20.0,
     updates: int = 3,
-    threads: int = 1,
+    threads: Threads = 1,
     batches: str = "",
 ) -> None:
     """Print the table.
 
     Parameters
     ----------
-    work
-        Folder of the environments and of everything that is made.
-    corpus
-        Folder with Multi30k: train, valid and test_2016_flickr, each .de and .en.
-    systems
-        Names from `benchmarks.peers.systems`, separated by commas.
     rounds
         Turns of each system after the warm-up.
     seconds
         Length of a turn: it ends with the first update after that.
     updates
         Updates that a turn has at least.
-    threads
-        Threads of each system.
     batches
         Batch sizes to try, separated by commas, in place of each system's best.
     """
