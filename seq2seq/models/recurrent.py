@@ -15,6 +15,10 @@ from seq2seq.models.recurrent_layers import RecurrentLayers
 from seq2seq.models.recurrent_step import DecoderStep, Stepper
 from seq2seq.models.seq2seq import Seq2Seq
 from seq2seq.settings.model import ModelSettings
+from seq2seq.special_tokens import PAD
+
+INITIAL_RANGE = 0.1
+"""Of the weights between the source and a prediction, to both sides of zero."""
 
 
 class RecurrentEncoder(nn.Module):
@@ -161,7 +165,7 @@ class RecurrentSeq2Seq(Seq2Seq[Memory, State]):
         if settings.share_embeddings:
             self.encoder.embedding.weight = self.decoder.embedding.weight
         self.value_dropout = Dropout(settings.dropout, settings.variational_dropout)
-        self.apply(_initialise)
+        _initialise(self)
 
     @property
     def output(self) -> nn.Linear:
@@ -219,15 +223,23 @@ class _Weights:
         self.weights.append(outputs[1])
 
 
-def _initialise(module: nn.Module) -> None:
-    """Embeddings from N(0, 1/size); LSTM forget gates open at the start (Jozefowicz et al. 2015, section 2.2)."""
-    if isinstance(module, nn.Embedding):
-        nn.init.normal_(module.weight, std=module.embedding_dim**-0.5)
-        with torch.no_grad():
-            module.weight[module.padding_idx].zero_()
-    elif isinstance(module, nn.LSTM):
-        with torch.no_grad():
+def _initialise(model: RecurrentSeq2Seq) -> None:
+    """Embeddings from N(0, 1/size); LSTM forget gates open at the start (Jozefowicz et al. 2015, section 2.2).
+
+    What brings the source to a prediction (encoder, attention, readout) starts from U(-0.1, 0.1) (Luong et al. 2015,
+    section 4.1), the rest as in PyTorch, U(-1/sqrt(size), 1/sqrt(size)): attention is found sooner, and a decoder
+    that starts wide generalises worse (LAB.md, "How weights begin").
+    """
+    for module in model.modules():
+        if isinstance(module, nn.Embedding):
+            nn.init.normal_(module.weight, std=module.embedding_dim**-0.5)
+            nn.init.zeros_(module.weight[PAD])
+        elif isinstance(module, nn.LSTM):
+            gate = module.hidden_size
             for name, parameter in module.named_parameters():
                 if name.startswith("bias_ih"):
-                    gate = module.hidden_size
-                    parameter[gate : 2 * gate].fill_(1.0)
+                    nn.init.ones_(parameter[gate : 2 * gate])
+    for part in (model.encoder.recurrent, model.decoder.attention, model.decoder.readout):
+        for weight in part.parameters() if part is not None else ():
+            if weight.ndim > 1:
+                nn.init.uniform_(weight, -INITIAL_RANGE, INITIAL_RANGE)
