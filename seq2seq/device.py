@@ -10,7 +10,9 @@ import torch
 from seq2seq.errors import ConfigError
 from seq2seq.settings.runtime import RuntimeSettings
 
-ONEDNN_KERNELS = "8"
+KERNELS = "8"
+KERNEL_CACHES = "ONEDNN_PRIMITIVE_CACHE_CAPACITY", "LRU_CACHE_CAPACITY"
+"""Environment variables: kernels that oneDNN keeps, and those that PyTorch keeps beside them."""
 MALLOPT_TRIM_THRESHOLD, MALLOPT_MMAP_THRESHOLD = -1, -3
 """Names of glibc's malloc.h."""
 KEPT_BYTES = 2**30
@@ -24,11 +26,12 @@ def configure(runtime: RuntimeSettings, rank: int = 0) -> torch.device:
     Matrix products of fp32 numbers on CUDA may round their factors to TF32 (10 bits of mantissa) where the tensor
     cores know it. On a CPU this changes nothing.
 
-    oneDNN keeps a compiled kernel with packed weights for each shape it has met, 1,024 of them: with sentences of
-    all lengths that came to 1 GiB in 500 batches. A small cache is as fast (LAB.md); oneDNN reads its size from the
-    environment when it is first used, and a value set there by the user is left alone.
+    oneDNN keeps a compiled kernel with packed weights for each shape it has met, 1,024 of them, and PyTorch as many
+    again: with sentences of all lengths that came to 1 GiB in 500 batches. Small caches are as fast (LAB.md); their
+    sizes are read from the environment when they are first used, and a value set there by the user is left alone.
     """
-    os.environ.setdefault("ONEDNN_PRIMITIVE_CACHE_CAPACITY", ONEDNN_KERNELS)
+    for cache in KERNEL_CACHES:
+        os.environ.setdefault(cache, KERNELS)
     _keep_freed_memory()
     torch.set_num_threads(runtime.threads or len(os.sched_getaffinity(0)))
     if not _uses_cuda(runtime):

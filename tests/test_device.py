@@ -5,7 +5,7 @@ import sys
 import pytest
 import torch
 
-from seq2seq.device import ONEDNN_KERNELS, autocast, computes_in_bf16, configure
+from seq2seq.device import KERNEL_CACHES, KERNELS, autocast, computes_in_bf16, configure
 from seq2seq.errors import ConfigError
 from seq2seq.settings.runtime import RuntimeSettings
 
@@ -27,9 +27,9 @@ def test_the_number_of_threads_is_the_one_asked_for() -> None:
         torch.set_num_threads(before)
 
 
-@pytest.mark.parametrize(("given", "kept"), [(None, ONEDNN_KERNELS), ("7", "7")])
-def test_the_kernel_cache_is_small_unless_the_user_has_set_its_size(given: str | None, kept: str) -> None:
-    name = "ONEDNN_PRIMITIVE_CACHE_CAPACITY"
+@pytest.mark.parametrize("name", KERNEL_CACHES)
+@pytest.mark.parametrize(("given", "kept"), [(None, KERNELS), ("7", "7")])
+def test_a_kernel_cache_is_small_unless_the_user_has_set_its_size(name: str, given: str | None, kept: str) -> None:
     environment = {key: value for key, value in os.environ.items() if key != name} | ({name: given} if given else {})
     program = (
         "import os; from seq2seq.device import configure; from seq2seq.settings.runtime import RuntimeSettings; "
