@@ -18,7 +18,7 @@ from seq2seq.settings.model import ModelSettings
 from seq2seq.special_tokens import PAD
 
 INITIAL_RANGE = 0.1
-"""Of the weights between the source and a prediction, to both sides of zero."""
+"""Of the weights between the source and a prediction, to both sides of zero, at least."""
 
 
 class RecurrentEncoder(nn.Module):
@@ -227,8 +227,8 @@ def _initialise(model: RecurrentSeq2Seq) -> None:
     """Embeddings from N(0, 1/size); LSTM forget gates open at the start (Jozefowicz et al. 2015, section 2.2).
 
     What brings the source to a prediction (encoder, attention, readout) starts from U(-0.1, 0.1) (Luong et al. 2015,
-    section 4.1), the rest as in PyTorch, U(-1/sqrt(size), 1/sqrt(size)): attention is found sooner, and a decoder
-    that starts wide generalises worse (LAB.md, "How weights begin").
+    section 4.1) or from PyTorch's U(-1/sqrt(size), 1/sqrt(size)), whichever is wider, and the decoder from PyTorch's:
+    attention is found sooner, and a decoder that starts wide generalises worse (LAB.md, "How weights begin").
     """
     for module in model.modules():
         if isinstance(module, nn.Embedding):
@@ -242,4 +242,5 @@ def _initialise(model: RecurrentSeq2Seq) -> None:
     for part in (model.encoder.recurrent, model.decoder.attention, model.decoder.readout):
         for weight in part.parameters() if part is not None else ():
             if weight.ndim > 1:
-                nn.init.uniform_(weight, -INITIAL_RANGE, INITIAL_RANGE)
+                width = max(INITIAL_RANGE, weight.shape[1] ** -0.5)
+                nn.init.uniform_(weight, -width, width)
