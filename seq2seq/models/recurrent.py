@@ -228,7 +228,7 @@ def _initialise(model: RecurrentSeq2Seq) -> None:
 
     What brings the source to a prediction (encoder, attention, readout) starts from U(-0.1, 0.1) (Luong et al. 2015,
     section 4.1) or from PyTorch's U(-1/sqrt(size), 1/sqrt(size)), whichever is wider, and the decoder from PyTorch's:
-    attention is found sooner, and a decoder that starts wide generalises worse (LAB.md, "How weights begin").
+    attention is found sooner, and with a wide decoder, too, the end was worse (LAB.md, "How weights begin").
     """
     for module in model.modules():
         if isinstance(module, nn.Embedding):
