@@ -14,7 +14,8 @@ demo: $(READY) ## train a Korean-English translator on the built-in corpus (ARGS
 	$(RUN) -m flows train demo $(ARGS)
 
 test: check ## lint, types, and all tests with coverage
-	$(RUN) -m pytest --cov --cov-report=term:skip-covered --cov-fail-under=90 $(ARGS)
+	$(RUN) -m pytest --numprocesses=auto --maxprocesses=4 --dist=loadfile \
+		--cov --cov-report=term:skip-covered --cov-fail-under=90 $(ARGS)
 
 check: $(READY) ## lint and types
 	$(RUN) -m ruff check
