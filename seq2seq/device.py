@@ -10,15 +10,16 @@ import torch
 from seq2seq.errors import ConfigError
 from seq2seq.settings.runtime import RuntimeSettings
 
-KERNELS = "8"
 KERNEL_CACHES = "ONEDNN_PRIMITIVE_CACHE_CAPACITY", "LRU_CACHE_CAPACITY"
 """Environment variables: kernels that oneDNN keeps, and those that PyTorch keeps beside them."""
+TRAINING_KERNELS, DECODING_KERNELS = 8, 64
+"""How many. A step of decoding meets the same dozen again and again, an update of training new ones."""
 MALLOPT_TRIM_THRESHOLD, MALLOPT_MMAP_THRESHOLD = -1, -3
 """Names of glibc's malloc.h."""
 KEPT_BYTES = 2**30
 
 
-def configure(runtime: RuntimeSettings, rank: int = 0) -> torch.device:
+def configure(runtime: RuntimeSettings, rank: int = 0, kernels: int = TRAINING_KERNELS) -> torch.device:
     """Set up process `rank` of those that share the work and name its device.
 
     Raises ConfigError when CUDA is asked for and there is none, or too few devices for `runtime.processes`.
@@ -27,11 +28,11 @@ def configure(runtime: RuntimeSettings, rank: int = 0) -> torch.device:
     cores know it. On a CPU this changes nothing.
 
     oneDNN keeps a compiled kernel with packed weights for each shape it has met, 1,024 of them, and PyTorch as many
-    again: with sentences of all lengths that came to 1 GiB in 500 batches. Small caches are as fast (LAB.md); their
-    sizes are read from the environment when they are first used, and a value set there by the user is left alone.
+    again: with sentences of all lengths that came to 1 GiB in 500 batches. `kernels` are enough (LAB.md). The caches'
+    sizes are read from the environment when they are first used in a process; what the user has set there stays.
     """
     for cache in KERNEL_CACHES:
-        os.environ.setdefault(cache, KERNELS)
+        os.environ.setdefault(cache, str(kernels))
     _keep_freed_memory()
     torch.set_num_threads(runtime.threads or len(os.sched_getaffinity(0)))
     if not _uses_cuda(runtime):

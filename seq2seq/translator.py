@@ -15,7 +15,7 @@ from seq2seq.batching import pad_sources
 from seq2seq.beam_search import beam_search
 from seq2seq.champions import resolve
 from seq2seq.decoding import StepModel, greedy, longest_translation
-from seq2seq.device import autocast, configure, product_type
+from seq2seq.device import DECODING_KERNELS, autocast, configure, product_type
 from seq2seq.model_folder import FolderConfig, LoadedModel, load_model
 from seq2seq.models.linear import packed
 from seq2seq.models.seq2seq import Seq2Seq
@@ -77,7 +77,8 @@ class Translator:
         ModelError for a folder that is not in order or a language that the model does not know, and ConfigError for a
         device that is not there.
         """
-        loaded = load_model(resolve(folder), configure(runtime or RuntimeSettings()))
+        device = configure(runtime or RuntimeSettings(), kernels=DECODING_KERNELS)
+        loaded = load_model(resolve(folder), device)
         return cls(loaded, precision, target_language)
 
     @property

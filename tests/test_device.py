@@ -5,7 +5,7 @@ import sys
 import pytest
 import torch
 
-from seq2seq.device import KERNEL_CACHES, KERNELS, autocast, computes_in_bf16, configure
+from seq2seq.device import KERNEL_CACHES, TRAINING_KERNELS, autocast, computes_in_bf16, configure
 from seq2seq.errors import ConfigError
 from seq2seq.settings.runtime import RuntimeSettings
 
@@ -28,15 +28,15 @@ def test_the_number_of_threads_is_the_one_asked_for() -> None:
 
 
 @pytest.mark.parametrize("name", KERNEL_CACHES)
-@pytest.mark.parametrize(("given", "kept"), [(None, KERNELS), ("7", "7")])
-def test_a_kernel_cache_is_small_unless_the_user_has_set_its_size(name: str, given: str | None, kept: str) -> None:
+@pytest.mark.parametrize(("given", "kept"), [(None, TRAINING_KERNELS), ("7", 7)])
+def test_a_kernel_cache_is_small_unless_the_user_has_set_its_size(name: str, given: str | None, kept: int) -> None:
     environment = {key: value for key, value in os.environ.items() if key != name} | ({name: given} if given else {})
     program = (
         "import os; from seq2seq.device import configure; from seq2seq.settings.runtime import RuntimeSettings; "
         f"configure(RuntimeSettings(threads=1)); print(os.environ[{name!r}])"
     )
     told = subprocess.run([sys.executable, "-c", program], env=environment, capture_output=True, text=True, check=True)
-    assert told.stdout.strip() == kept
+    assert told.stdout.strip() == str(kept)
 
 
 @pytest.mark.parametrize(("precision", "type_"), [("fp32", torch.float32), ("bf16", torch.bfloat16)])

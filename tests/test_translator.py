@@ -1,4 +1,5 @@
 import itertools
+import os
 import random
 import threading
 from collections.abc import Iterator
@@ -9,6 +10,7 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
+from seq2seq.device import DECODING_KERNELS, KERNEL_CACHES
 from seq2seq.model_folder import load_model
 from seq2seq.settings.runtime import RuntimeSettings
 from seq2seq.special_tokens import EOS
@@ -43,6 +45,13 @@ def test_translations_come_in_order_whatever_they_are_decoded_with(
     alone = [translator.translate([text], beam_size)[0] for text in texts]
     assert translator.translate(texts, beam_size, batch_sentences=batch_sentences) == alone
     assert len(set(alone)) > 20
+
+
+def test_decoding_keeps_the_kernels_of_its_step(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    for cache in KERNEL_CACHES:
+        monkeypatch.delenv(cache, raising=False)
+    Translator.load(folder, RUNTIME)
+    assert {os.environ[cache] for cache in KERNEL_CACHES} == {str(DECODING_KERNELS)}
 
 
 def test_sentences_without_a_token_have_empty_translations_and_never_reach_the_model(
