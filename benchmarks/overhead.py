@@ -22,12 +22,12 @@ from pathlib import Path
 
 from cyclopts import App
 
+from benchmarks.plain import do_all
 from benchmarks.prefect_server import prefect_server
 from benchmarks.timing import CHECKOUT, markdown_table
-from seq2seq.artifacts import Record, Workspace
+from seq2seq.artifacts import Workspace
 from seq2seq.config import load_config
-from seq2seq.corpora.fetching import identity
-from seq2seq.pipeline import STEPS, ingredients, perform
+from seq2seq.pipeline import STEPS
 
 SETTINGS = ("training.max_epochs=0", "training.patience=1000", "runtime.threads=1")
 app = App(help="Measure what orchestration costs.")
@@ -68,12 +68,7 @@ def measure(steps: int = 12_000) -> None:
 @app.command
 def plain(workspace: Path, *settings: str) -> None:
     """Train by calling the steps' pure functions in order: what `measure` compares the flow with."""
-    config = load_config("demo", settings)
-    records: dict[str, Record] = {}
-    for name, step in STEPS.items():
-        sections = {section: config.section(section) for section in step.sections}
-        wanted = ingredients(step, sections, records, identity(config.corpus) if name == "fetch" else None)
-        records[name] = perform(step, sections, records, Workspace(workspace), wanted, config.runtime)
+    do_all(STEPS, load_config("demo", settings), Workspace(workspace))
 
 
 def _both(cores: Sequence[int], settings: Sequence[str], folder: Path, environment: Mapping[str, str]) -> list[Run]:

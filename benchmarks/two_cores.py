@@ -15,12 +15,11 @@ from typing import Any
 
 from cyclopts import run
 
+from benchmarks.plain import BEFORE_TRAINING, do, do_all
 from benchmarks.timing import markdown_table
 from seq2seq.artifacts import Record, Workspace
 from seq2seq.config import Config, load_config
-from seq2seq.corpora.fetching import identity
 from seq2seq.errors import TrainingInterrupted
-from seq2seq.pipeline import STEPS, ingredients, perform
 from seq2seq.training.progress import Progress
 
 WAYS = {
@@ -40,20 +39,10 @@ def seconds(config: Config, records: Mapping[str, Record], workspace: Workspace,
             times[event.step] = time.perf_counter()
 
     try:
-        _perform("train", config, records, workspace, notify=notice, should_stop=lambda: WARM_STEPS + steps in times)
+        do("train", config, records, workspace, notify=notice, should_stop=lambda: WARM_STEPS + steps in times)
     except TrainingInterrupted:
         return times[WARM_STEPS + steps] - times[WARM_STEPS]
     raise AssertionError("a training that is asked to stop stops")
-
-
-def _perform(
-    name: str, config: Config, records: Mapping[str, Record], workspace: Workspace, **callbacks: Any
-) -> Record:
-    step = STEPS[name]
-    sections = {section: config.section(section) for section in step.sections}
-    source = identity(config.corpus) if name == "fetch" else None
-    provenance = ingredients(step, sections, records, source)
-    return perform(step, sections, records, workspace, provenance, config.runtime, **callbacks)
 
 
 def measure(corpus: Path, rounds: int = 5, batch_tokens: int = 1000, steps: int = 40, precision: str = "bf16") -> None:
@@ -65,11 +54,8 @@ def measure(corpus: Path, rounds: int = 5, batch_tokens: int = 1000, steps: int 
     }
     walls: dict[str, list[float]] = {way: [] for way in WAYS}
     with tempfile.TemporaryDirectory() as folder:
-        records: dict[str, Record] = {}
         prepared = Workspace(Path(folder, "prepared"))
-        config = _config(settings, {})
-        for name in ("fetch", "clean", "tokenize", "vocabulary", "encode"):
-            records[name] = _perform(name, config, records, prepared)
+        records = do_all(BEFORE_TRAINING, _config(settings, {}), prepared)
         for number in range(rounds):
             for way, runtime in WAYS.items():
                 workspace = Workspace(Path(folder, f"{number} {way}"))

@@ -10,18 +10,16 @@ from pathlib import Path
 
 from tokenizers import Tokenizer
 
-from seq2seq.artifacts import Record, Workspace
+from benchmarks.plain import BEFORE_TRAINING, do_all
+from seq2seq.artifacts import Workspace
 from seq2seq.batching import read_encoded
 from seq2seq.config import Config, load_config
-from seq2seq.corpora.fetching import identity
 from seq2seq.corpora.pairs import read_pairs
-from seq2seq.pipeline import STEPS, ingredients, perform
 from seq2seq.ragged import Ragged
 from seq2seq.scoring import validation_bleu
 from seq2seq.special_tokens import SPECIAL_TOKENS, UNK
 
 SIDES = {"src": "source", "trg": "target"}
-STEPS_BEFORE_TRAINING = ("fetch", "clean", "tokenize", "vocabulary", "encode")
 
 
 def settings(directory: Path) -> Config:
@@ -38,13 +36,8 @@ def prepare(work: Path, directory: Path) -> Path:
     if (text / "records.json").exists():
         return text
     text.mkdir(parents=True, exist_ok=True)
-    workspace, config = Workspace(work / "workspace"), settings(directory)
-    records: dict[str, Record] = {}
-    for name in STEPS_BEFORE_TRAINING:
-        step = STEPS[name]
-        sections = {section: config.section(section) for section in step.sections}
-        source = identity(config.corpus) if name == "fetch" else None
-        records[name] = perform(step, sections, records, workspace, ingredients(step, sections, records, source))
+    workspace = Workspace(work / "workspace")
+    records = do_all(BEFORE_TRAINING, settings(directory), workspace)
     tokenizers = {
         side: Tokenizer.from_file(str(workspace.open(records["vocabulary"]).file(f"{name}_tokenizer.json")))
         for side, name in SIDES.items()
