@@ -31,7 +31,7 @@ from seq2seq.config import Config, load_config
 BASE = "preset"
 VARIANTS: dict[str, tuple[str, ...]] = {
     BASE: (),
-    "a dropout mask for each position": ("model.variational_dropout=false",),
+    "one dropout mask a sentence": ("model.variational_dropout=true",),
     "source word dropout 0.1": ("model.source_word_dropout=0.1",),
     "target word dropout 0.1": ("model.target_word_dropout=0.1",),
     "no subword dropout": ("training.subword_dropout=0",),
