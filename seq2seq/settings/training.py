@@ -62,7 +62,9 @@ class TrainingSettings(Section):
         0.0, ge=0, description="Time budget, turned into planned steps once the speed is known; 0: no limit."
     )
     validations_per_epoch: float = Field(1.0, gt=0, le=100, description="How often validation BLEU is measured.")
-    patience: int = Field(10, ge=1, description="Validations without a better BLEU before training stops.")
+    patience: int = Field(
+        10, ge=1, description="Validations with neither a better BLEU nor a lower loss before training stops."
+    )
     precision: Literal["auto", "bf16", "fp32"] = Field(
         "auto", description="bf16 autocast; auto: where the processor computes in bf16, else fp32."
     )

@@ -129,7 +129,8 @@ class Position:
     best_bleu: float = -1.0
     best_step: int = 0
     best_nats: float = math.inf
-    validations_since_best: int = 0
+    least_nats: float = math.inf
+    validations_without_gain: int = 0
     validation_due: bool = False
     """A validation of these very weights has not been finished."""
     stopped_by: str = ""
@@ -259,8 +260,10 @@ class Trainer:
         with self.learner.candidate() as model:
             bleu = self.validation.bleu(model, self._check_stop)
             nats = self.validation.nats_per_token(model)
-        position.validations_since_best = 0 if bleu > position.best_bleu else position.validations_since_best + 1
-        if position.validations_since_best >= self.settings.patience:
+        gained = bleu > position.best_bleu or nats < position.least_nats
+        position.validations_without_gain = 0 if gained else position.validations_without_gain + 1
+        position.least_nats = min(nats, position.least_nats)
+        if position.validations_without_gain >= self.settings.patience:
             position.stopped_by = position.stopped_by or "patience"
         if (bleu, -nats) > (position.best_bleu, -position.best_nats):
             position.best_bleu, position.best_nats, position.best_step = bleu, nats, position.step

@@ -98,7 +98,7 @@ def test_nearly_full_forcing_step_by_step_equals_the_whole_target_in_one_call(tr
         ({"max_epochs": 2}, "max_epochs"),
         ({"max_epochs": 0, "patience": 10**6, "max_minutes": 0.02}, "max_minutes"),
         ({"max_epochs": 0, "patience": 10**6, "max_minutes": 1e-6}, "clock"),
-        ({"max_epochs": 0, "patience": 1, "learning_rate": 1e-9, "validations_per_epoch": 1}, "patience"),
+        ({"max_epochs": 0, "patience": 1, "learning_rate": 1e-30, "validations_per_epoch": 1}, "patience"),
     ],
 )
 def test_a_training_says_what_ended_it_and_always_leaves_a_model(
@@ -123,6 +123,14 @@ def test_of_equal_bleu_the_weights_with_the_better_likelihood_are_kept(
     record = train(training={"max_epochs": 6, "validations_per_epoch": 1})
     nats = [entry["valid_nats_per_token"] for entry in record.statistics["history"]]
     assert record.statistics["valid_nats_per_token"] == min(nats) < nats[0]
+
+
+def test_patience_does_not_run_out_while_the_loss_falls(train: Train, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("seq2seq.training.validation.validation_bleu", lambda *texts: 0.0)
+    record = train(training={"max_epochs": 6, "validations_per_epoch": 1, "patience": 1})
+    nats = [entry["valid_nats_per_token"] for entry in record.statistics["history"]]
+    assert nats == sorted(nats, reverse=True)
+    assert (record.statistics["epochs"], record.statistics["stopped_by"]) == (6, "max_epochs")
 
 
 def test_a_time_budget_becomes_a_number_of_steps(train: Train) -> None:
