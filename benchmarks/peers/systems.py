@@ -47,14 +47,14 @@ SYSTEMS = {
     ),
     "eole": System("eole 0.6.4", "drive_eole", "eole", batch=2000),
     "eole-bf16": System("eole 0.6.4, bf16", "drive_eole", "eole", precision="bf16", batch=2000, checkpoint="eole"),
-    "ours": System("this project", "drive_ours", batch=2000),
+    "ours": System("this project", "drive_ours", batch=2000, checkpoint="ours-bf16"),
     "ours-feeding": System("this project, input feeding", "drive_ours", input_feeding=True, batch=2000),
-    "ours-bf16": System("this project, bf16", "drive_ours", precision="bf16", batch=2000, checkpoint="ours"),
+    "ours-bf16": System("this project, bf16", "drive_ours", precision="bf16", batch=2000),
     "ours-processes": System("this project, a process a core", "drive_ours", processes=64, batch=2000),
     "ours-bf16-processes": System(
         "this project, bf16, a process a core", "drive_ours", precision="bf16", processes=64, batch=2000
     ),
-    "ours-int8": System("this project, int8", "drive_ours", precision="int8", checkpoint="ours"),
+    "ours-int8": System("this project, int8", "drive_ours", precision="int8", checkpoint="ours-bf16"),
     "limit": System("matrix products alone", "drive_limit", batch=2000),
     "limit-bf16": System("matrix products alone, bf16", "drive_limit", precision="bf16", batch=2000),
 }
