@@ -161,7 +161,7 @@ def _model(config: Config, statistics: Mapping[str, Statistics]) -> list[str]:
 
 
 def _training(training: Statistics) -> str:
-    told = f"{training['steps']:,} steps, best at step {training['best_step']:,} by validation BLEU"
+    told = f"{training['steps']:,} steps, best at step {training['best_step']:,} by validation BLEU and loss"
     return f"{told}; continued from model `{training['parent'][:12]}`" if "parent" in training else told
 
 

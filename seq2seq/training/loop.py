@@ -1,4 +1,4 @@
-"""The `train` step: from encoded pairs to the weights with the best validation BLEU.
+"""The `train` step: from encoded pairs to the weights that are best on the validation split.
 
 A training is a sequence of updates, and everything that the next update depends on is in its checkpoint: stopped
 at any moment and started again it gives the same weights, bit for bit on a CPU at equal threads and precision.
@@ -43,6 +43,8 @@ UNMEASURED_STEPS = 5
 """First steps are slow (kernels are chosen, memory is taken): they do not count when the speed is measured."""
 MEASURED_SHARES = 0.1, 0.2
 """The speed is measured between these shares of a time budget, which is then turned into steps."""
+EQUAL_BLEU = 0.5
+"""Validations whose BLEU is this near the highest one are told apart by their loss, whose noise is far smaller."""
 
 
 def train(
@@ -129,7 +131,12 @@ class Position:
     best_bleu: float = -1.0
     best_step: int = 0
     best_nats: float = math.inf
+    """Of the weights that would be published now."""
+    highest_bleu: float = -1.0
     least_nats: float = math.inf
+    """Of all validations."""
+    parent_bleu: float = -1.0
+    """Of the weights that the training started from, where these are a candidate."""
     validations_without_gain: int = 0
     validation_due: bool = False
     """A validation of these very weights has not been finished."""
@@ -260,12 +267,15 @@ class Trainer:
         with self.learner.candidate() as model:
             bleu = self.validation.bleu(model, self._check_stop)
             nats = self.validation.nats_per_token(model)
-        gained = bleu > position.best_bleu or nats < position.least_nats
+        gained = bleu > position.highest_bleu or nats < position.least_nats
         position.validations_without_gain = 0 if gained else position.validations_without_gain + 1
-        position.least_nats = min(nats, position.least_nats)
+        position.highest_bleu, position.least_nats = max(bleu, position.highest_bleu), min(nats, position.least_nats)
+        if position.step == 0:
+            position.parent_bleu = bleu
         if position.validations_without_gain >= self.settings.patience:
             position.stopped_by = position.stopped_by or "patience"
-        if (bleu, -nats) > (position.best_bleu, -position.best_nats):
+        worst_bleu = max(position.highest_bleu - EQUAL_BLEU, position.parent_bleu)
+        if bleu >= worst_bleu and (nats < position.best_nats or position.best_bleu < worst_bleu):
             position.best_bleu, position.best_nats, position.best_step = bleu, nats, position.step
             self.best_weights = self.learner.candidate_weights()
         position.history.append(

@@ -116,13 +116,27 @@ def test_a_limit_of_steps_holds_before_a_time_budget_has_become_steps(train: Tra
     assert (record.statistics["steps"], record.statistics["stopped_by"]) == (3, "max_steps")
 
 
-def test_of_equal_bleu_the_weights_with_the_better_likelihood_are_kept(
-    train: Train, monkeypatch: pytest.MonkeyPatch
+@pytest.mark.parametrize(
+    ("bleus", "published"),
+    [
+        ([0, 0, 0, 0, 0, 0], 6),
+        ([1, 12, 11.6, 11.4, 11.5, 11.4], 5),
+        ([1, 2, 3, 12, 11, 10], 4),
+        ([11.5, 12, 11, 11, 11, 11], 2),
+        ([11.6, 11.7, 12.2, 11.6, 11.6, 11.6], 3),
+    ],
+)
+def test_of_nearly_equal_bleu_the_weights_with_the_lowest_loss_are_published(
+    train: Train, monkeypatch: pytest.MonkeyPatch, bleus: list[float], published: int
 ) -> None:
-    monkeypatch.setattr("seq2seq.training.validation.validation_bleu", lambda *texts: 0.0)
-    record = train(training={"max_epochs": 6, "validations_per_epoch": 1})
-    nats = [entry["valid_nats_per_token"] for entry in record.statistics["history"]]
-    assert record.statistics["valid_nats_per_token"] == min(nats) < nats[0]
+    scores = iter(bleus)
+    monkeypatch.setattr("seq2seq.training.validation.validation_bleu", lambda *texts: next(scores))
+    statistics = train(training={"max_epochs": 6, "validations_per_epoch": 1}).statistics
+    nats = [entry["valid_nats_per_token"] for entry in statistics["history"]]
+    assert nats == sorted(nats, reverse=True)
+    chosen = statistics["history"][published - 1]
+    assert (statistics["best_step"], statistics["valid_bleu"]) == (chosen["step"], bleus[published - 1])
+    assert statistics["valid_nats_per_token"] == chosen["valid_nats_per_token"]
 
 
 def test_patience_does_not_run_out_while_the_loss_falls(train: Train, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -142,9 +156,9 @@ def test_the_best_weights_are_published_not_the_last(train: Train, tmp_path: Pat
     """A rate that destroys the model after it was good: the result is from before."""
     record = train(training={"max_epochs": 60, "schedule": "constant", "learning_rate": 0.3, "warmup_steps": 200})
     history = record.statistics["history"]
-    best = max(entry["valid_bleu"] for entry in history)
-    assert record.statistics["valid_bleu"] == best > history[-1]["valid_bleu"]
-    assert record.statistics["best_step"] == next(entry["step"] for entry in history if entry["valid_bleu"] == best)
+    best = max(history, key=lambda entry: entry["valid_bleu"])
+    assert record.statistics["best_step"] == best["step"] < history[-1]["step"]
+    assert record.statistics["valid_bleu"] == best["valid_bleu"] > history[-1]["valid_bleu"]
 
 
 def test_progress_says_where_a_training_stands(train: Train) -> None:

@@ -54,6 +54,18 @@ def test_the_parent_is_kept_when_no_update_made_it_better(train: Train, tmp_path
     assert child.statistics["history"][-1]["valid_bleu"] < parent.statistics["valid_bleu"]
 
 
+def test_the_parent_is_kept_when_only_the_loss_became_lower(train: Train, monkeypatch: pytest.MonkeyPatch) -> None:
+    parent = train(training={"max_epochs": 3, "validations_per_epoch": 1})
+    scores = iter([30.0, 29.9, 29.8, 29.7])
+    monkeypatch.setattr("seq2seq.training.validation.validation_bleu", lambda *texts: next(scores))
+
+    child = train(parent=parent, training={"max_epochs": 3, "validations_per_epoch": 1})
+
+    assert child.digest == parent.digest
+    first, *others = (entry["valid_nats_per_token"] for entry in child.statistics["history"])
+    assert max(others) < first == child.statistics["valid_nats_per_token"]
+
+
 def test_longer_training_makes_an_unfinished_model_better(train: Train) -> None:
     parent = train(training={"max_epochs": 3, "validations_per_epoch": 1})
     child = train(parent=parent, training={"max_epochs": 40})
