@@ -81,6 +81,27 @@ def test_the_examples_run_as_they_are_written_one_after_the_other(
             assert main(as_a_test(command, folder)[3:]) == 0, command
 
 
+def test_data_diversification_runs_as_it_is_written(
+    folder: Path, tiny_project: Path, prefect_server: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    text = (CHECKOUT / "docs" / "data-diversification.md").read_text(encoding="utf-8")
+    tiny = (tiny_project / "tiny.toml").read_text(encoding="utf-8")
+    (folder / "my.toml").write_text(tiny.replace('"corpus"', '"texts"'), encoding="utf-8")
+    monkeypatch.setenv("PREFECT_API_URL", prefect_server)
+    monkeypatch.setenv("PATH", f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}")
+
+    script = "\n".join(re.findall(r"```bash\n(.*?)```", text, re.DOTALL))
+    environment = {**os.environ, "PYTHONPATH": str(CHECKOUT)}
+    done = subprocess.run(["bash", "-ec", script], cwd=folder, env=environment, capture_output=True, text=True)
+
+    assert done.returncode == 0, done.stderr
+    assert (folder / "workspace/models/de-en/diverse/model.safetensors").exists()
+    kept = [line for line in done.stderr.splitlines() if line.startswith("clean")][-1]
+    real = (folder / "texts" / "train.de").read_text(encoding="utf-8").count("\n")
+    assert f"of {6 * real} training pairs" in kept
+    assert not re.search(r"\d duplicate", kept)
+
+
 @pytest.mark.parametrize("document", ["README.md", *(f"docs/{path.name}" for path in (CHECKOUT / "docs").glob("*.md"))])
 def test_every_command_in_the_documents_is_one_that_there_is(document: str) -> None:
     text = (CHECKOUT / document).read_text(encoding="utf-8")
