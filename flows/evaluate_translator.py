@@ -2,13 +2,13 @@
 
 from pathlib import Path
 
-from seq2seq.adoption import ModelSource
 from seq2seq.artifacts import Workspace
 from seq2seq.champions import resolve
 from seq2seq.config import Config
+from tasks.adoption import adopt
 from tasks.corpus import clean, fetch
 from tasks.delivery import report
-from tasks.evaluation import adopt, evaluate
+from tasks.evaluation import evaluate
 from tasks.flow import translation_flow
 from tasks.step import pipeline_run
 from tasks.ui import tag_run
@@ -30,7 +30,7 @@ def evaluate_translator(model_dir: str, config: Config, workspace: str = "worksp
     folder = resolve(Path(model_dir))
     with pipeline_run(Workspace(Path(workspace)), config) as run:
         tag_run(config)
-        model = adopt(ModelSource(directory=str(folder)))
+        model = adopt(folder)
         pairs = clean(config.cleaning, fetch(test_set))
         scores = evaluate(config.evaluation, model, pairs)
         return str(report(run, model, scores, folder))

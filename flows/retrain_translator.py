@@ -10,7 +10,7 @@ from seq2seq.config import Config
 from tasks.corpus import clean, fetch
 from tasks.delivery import report
 from tasks.flow import translation_flow
-from tasks.promotion import decide, train_challenger
+from tasks.promotion import champion_to_start_from, decide, train_challenger
 from tasks.step import pipeline_run
 from tasks.tidying import tidy
 from tasks.tokenization import tokenize
@@ -34,12 +34,13 @@ def retrain_translator(
     """
     with pipeline_run(Workspace(Path(workspace)), config) as run:
         tag_run(config)
+        parent = champion_to_start_from()
         corpus = fetch(config.corpus)
         pairs = clean(config.cleaning, corpus)
         text = tokenize(config.tokenization, pairs)
-        vocabulary = build_vocabulary(config.vocabulary, text)
+        vocabulary = build_vocabulary(config.vocabulary, text, parent)
         ids = encode(text, vocabulary)
-        challenger = train_challenger(ids, vocabulary, pairs)
+        challenger = train_challenger(ids, vocabulary, pairs, parent)
         outcome = decide(challenger, pairs)
         path = report(run, challenger, outcome.scores, outcome.champion, decision=outcome.decision)
         if keep_days:

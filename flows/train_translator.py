@@ -2,13 +2,13 @@
 
 from pathlib import Path
 
-from seq2seq.adoption import ModelSource
 from seq2seq.artifacts import Workspace
 from seq2seq.champions import resolve
 from seq2seq.config import Config
+from tasks.adoption import adopt_parent
 from tasks.corpus import clean, fetch
 from tasks.delivery import deliver
-from tasks.evaluation import adopt, evaluate
+from tasks.evaluation import evaluate
 from tasks.flow import translation_flow
 from tasks.step import pipeline_run
 from tasks.tokenization import tokenize
@@ -24,19 +24,20 @@ def train_translator(config: Config, workspace: str = "workspace", continue_from
     Args:
         config: What to train on and how; every field has a default.
         workspace: Folder that holds everything made so far. What is there already is not made again.
-        continue_from: A model folder, or a language pair's with a champion, whose weights to start from; empty: from
-            scratch. Vocabularies and network sizes must be equal. Optimizer, schedule and warm-up begin anew.
+        continue_from: A model folder, or a language pair's with a champion, whose weights and vocabulary to start from;
+            empty: from scratch. Languages, network and settings of the vocabulary must be equal. Optimizer, schedule
+            and warm-up begin anew.
 
     Returns:
         Path of the run's report.json.
     """
     with pipeline_run(Workspace(Path(workspace)), config) as run:
         tag_run(config)
-        parent = adopt(ModelSource(directory=str(resolve(Path(continue_from))))) if continue_from else None
+        parent = adopt_parent(resolve(Path(continue_from)), config) if continue_from else None
         corpus = fetch(config.corpus)
         pairs = clean(config.cleaning, corpus)
         text = tokenize(config.tokenization, pairs)
-        vocabulary = build_vocabulary(config.vocabulary, text)
+        vocabulary = build_vocabulary(config.vocabulary, text, parent)
         ids = encode(text, vocabulary)
         model = train(config.model, config.training, ids, vocabulary, pairs, parent)
         scores = evaluate(config.evaluation, model, pairs)

@@ -103,6 +103,14 @@ STEPS: dict[str, Step] = {
     )
 }
 
+INHERITED = replace(
+    STEPS["vocabulary"],
+    work="seq2seq.vocabulary:inherit",
+    sections=(),
+    inputs={"tokenize": ("train",), "parent": ("source_tokenizer", "target_tokenizer")},
+)
+"""`vocabulary` where a training goes on from a model folder: the parent's."""
+
 CONTINUED = replace(
     STEPS["train"],
     work="seq2seq.training.warm_start:train",

@@ -13,7 +13,7 @@ from seq2seq.code_digests import SOURCE_ROOT, module_file
 from seq2seq.config import Config
 from seq2seq.corpora.fetching import can_change, identity
 from seq2seq.errors import ArtifactDamaged, UserError
-from seq2seq.pipeline import CONTINUED, STEPS, Step, ingredients
+from seq2seq.pipeline import CONTINUED, INHERITED, STEPS, Step, ingredients
 from seq2seq.settings.corpus import CorpusSettings
 from seq2seq.settings.section import Section
 
@@ -60,7 +60,7 @@ def plan(config: Config, workspace: Workspace, continue_from: Path | None = None
 
     `continue_from` is a model folder whose weights the training would start from. A Hub revision counts as the commit
     that was fetched last. Raises CorpusError when source files are missing, ModelError when that folder is not in
-    order, and UserError when the workspace cannot be read.
+    order or does not fit, and UserError when the workspace cannot be read.
     """
     if workspace.root.exists() and not workspace.root.is_dir():
         raise UserError(f"The workspace {workspace.root} is a file: name a folder with --workspace.")
@@ -76,12 +76,14 @@ def _chain(config: Config, workspace: Workspace, continue_from: Path | None) -> 
     chain = Chain(STEPS, sections, {"fetch": source}, {"fetch": remark})
     if continue_from is None:
         return chain
-    from seq2seq import adoption, champions  # only for who needs them: this command answers in half a second
+    from seq2seq import adoption, champions, inheritance  # only where needed: this command answers in half a second
 
-    model = adoption.ModelSource(directory=str(champions.resolve(continue_from)))
+    parent = champions.resolve(continue_from)
+    inheritance.check(parent, config)
+    model = adoption.ModelSource(directory=str(parent))
     return replace(
         chain,
-        steps={"parent": adoption.ADOPT, **STEPS, "train": CONTINUED},
+        steps={"parent": adoption.ADOPT, **STEPS, "vocabulary": INHERITED, "train": CONTINUED},
         sections=sections | {"source": model},
         sources={"fetch": source, "parent": adoption.identity(model)},
     )
@@ -118,8 +120,12 @@ def look_up(step: Step, provenance: Mapping[str, Any], workspace: Workspace) -> 
 
 
 def why_new(step: Step, provenance: Mapping[str, Any], workspace: Workspace) -> str:
-    """What is different from the most similar time that this step was done in the workspace."""
-    others = [changes(record.provenance, provenance) for record in workspace.records(step.name, COMPARED_RECORDS)]
+    """What is different from the most similar time that this step was done in the workspace in this way."""
+    others = [
+        changes(record.provenance, provenance)
+        for record in workspace.records(step.name, COMPARED_RECORDS)
+        if record.provenance["settings"].keys() == provenance["settings"].keys()  # not learned there, inherited here
+    ]
     if not others:
         return NOT_DONE
     fewest = [str(change) for change in min(others, key=len)]

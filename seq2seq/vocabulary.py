@@ -1,4 +1,4 @@
-"""The `vocabulary` step: what a token is, learned from the training split only.
+"""The `vocabulary` step: what a token is, learned from the training split only, or taken over from a model.
 
 * word: the pieces that `tokenize` cut, the most frequent ones.
 * bpe: byte-pair encoding within pieces (Sennrich, Haddow and Birch 2016, section 3.2).
@@ -12,6 +12,7 @@ Every character of the training split has a token of its own, hence subwords los
 was never seen becomes `<unk>`: byte tokens in its place would have embeddings that were never trained.
 """
 
+import shutil
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from typing import Any
@@ -37,9 +38,7 @@ def learn(vocabulary: VocabularySettings, tokenize: Artifact, job: Job) -> dict[
     The two have the same tokens when `vocabulary.joint`. Raises ConfigError without a training split, for subwords
     when `vocabulary.size` is below the number of different characters, and for language tags of a single language.
     """
-    if not tokenize.has("train.arrow"):
-        raise ConfigError("corpus.train is empty: a vocabulary is learned from the training split, so name one.")
-    pairs = read_pairs(tokenize.file("train.arrow"))
+    pairs = _training_split(tokenize)
     rules = tokenize.file("rules.json").read_text(encoding="utf-8")
     pieces = {side: count_pieces(pairs.frame[side]) for side in SIDES}
     if vocabulary.joint:
@@ -52,6 +51,27 @@ def learn(vocabulary: VocabularySettings, tokenize: Artifact, job: Job) -> dict[
     for side, tokenizer in tokenizers.items():
         tokenizer.save(str(job.into / f"{side}_tokenizer.json"))
     return {side: _measure(tokenizers[side], pieces[side]) for side in SIDES}
+
+
+def inherit(tokenize: Artifact, parent: Artifact, job: Job) -> dict[str, Any]:
+    """Take both tokenizers over from the model that a training goes on from, and measure them on its texts.
+
+    Each row of an embedding stands for one token, so weights are taken over together with the vocabulary. What
+    `learn` would have made of these texts is not looked at. Raises ConfigError without a training split.
+    """
+    pairs = _training_split(tokenize)
+    statistics: dict[str, Any] = {"inherited": True}
+    for side in SIDES:
+        file = parent.file(f"{side}_tokenizer.json")
+        shutil.copyfile(file, job.into / file.name)
+        statistics[side] = _measure(Tokenizer.from_file(str(file)), count_pieces(pairs.frame[side]))
+    return statistics
+
+
+def _training_split(tokenize: Artifact) -> Pairs:
+    if not tokenize.has("train.arrow"):
+        raise ConfigError("corpus.train is empty: a vocabulary is learned from the training split, so name one.")
+    return read_pairs(tokenize.file("train.arrow"))
 
 
 def _tags(pairs: Pairs) -> list[str]:

@@ -1,19 +1,11 @@
-"""Tasks `adopt` and `evaluate`."""
+"""Task `evaluate`."""
 
-from seq2seq import adoption
-from seq2seq.adoption import ModelSource
 from seq2seq.artifacts import Record
 from seq2seq.settings.evaluation import EvaluationSettings
 from tasks.progress import EvaluationDisplay
 from tasks.step import Work, cached_step
 from tasks.stopping import stop_on_signals
 from tasks.ui import show_evaluation
-
-
-@cached_step(adoption.ADOPT, identify=adoption.identity)
-def adopt(work: Work, source: ModelSource) -> Record:
-    """Take a model folder from elsewhere into the workspace."""
-    return work()
 
 
 @cached_step("evaluate")

@@ -70,7 +70,8 @@ def vocabulary_page(statistics: Mapping[str, Any]) -> str:
         for side in sides
         if statistics[side]["frequent_unknown"]
     )
-    return f"# Vocabulary\n\n{side_by_side(sides)}\n{missing}"
+    origin = "It was taken over from the model that the training goes on from.\n\n" if "inherited" in statistics else ""
+    return f"# Vocabulary\n\n{origin}{side_by_side(sides)}\n{missing}"
 
 
 def training_page(statistics: Mapping[str, Any], curves: str) -> str:

@@ -6,18 +6,19 @@ from typing import Any
 
 from prefect.events import emit_event
 
-from seq2seq.adoption import ModelSource
 from seq2seq.artifacts import Record, Workspace
 from seq2seq.champions import Decision, Shelf
 from seq2seq.comparison import COMPARE, judge
 from seq2seq.config import Config
 from seq2seq.errors import ArtifactDamaged, ModelError
+from seq2seq.inheritance import obstacles
 from seq2seq.model_card import card
 from seq2seq.pipeline import CONTINUED, STEPS, ingredients
 from seq2seq.retraining import rules, scored_on, settled, siblings, taken_back
 from seq2seq.settings.evaluation import EvaluationSettings
 from seq2seq.sharing import CARD, PIPELINE, SCORES, pipeline_json, scores_json
-from tasks.evaluation import adopt, evaluate
+from tasks.adoption import adopt
+from tasks.evaluation import evaluate
 from tasks.locking import locks_for
 from tasks.reporting import say
 from tasks.step import PipelineRun, Work, cached_step, current_run
@@ -51,25 +52,30 @@ def shelf_of(workspace: Workspace, config: Config) -> Shelf:
     return Shelf(workspace.models(config.corpus.source_language, config.corpus.target_language))
 
 
-def train_challenger(encoded: Record, vocabulary: Record, cleaned: Record) -> Record:
-    """Train on the data as it is now: from the champion's weights if `promotion.warm_start` says so and they fit."""
+def champion_to_start_from() -> Record | None:
+    """The champion, if `promotion.warm_start` asks for its weights and the configuration fits them."""
     run = current_run()
-    config, shelf = run.config, shelf_of(run.workspace, run.config)
-    given = (config.model, config.training, encoded, vocabulary, cleaned)
-    if not config.promotion.warm_start or shelf.champion() is None:
+    shelf = shelf_of(run.workspace, run.config)
+    if not run.config.promotion.warm_start or shelf.champion() is None:
+        return None
+    folder = shelf.champion_folder()
+    differences = list(obstacles(folder, run.config))
+    if differences:
+        say(f"warm start: not from the champion {folder.name}: {'; '.join(differences)}. Training from scratch")
+        return None
+    return adopt(folder)
+
+
+def train_challenger(encoded: Record, vocabulary: Record, cleaned: Record, parent: Record | None) -> Record:
+    """Train on the data as it is now, from the weights of `parent` where one is given; see `champion_to_start_from`."""
+    run = current_run()
+    given = (run.config.model, run.config.training, encoded, vocabulary, cleaned)
+    if parent is None:
         return train(*given)
-    parent = adopt(ModelSource(directory=str(shelf.champion_folder())))
-    known = _known(run, shelf, {"encode": encoded, "vocabulary": vocabulary, "clean": cleaned, "parent": parent})
+    inputs = {"encode": encoded, "vocabulary": vocabulary, "clean": cleaned, "parent": parent}
+    known = _known(run, shelf_of(run.workspace, run.config), inputs)
     if known is not None:
         return known
-    from seq2seq.training.warm_start import obstacles  # pandas: only where something is to be trained
-
-    languages = config.corpus.source_language, config.corpus.target_language
-    folders = [run.workspace.root / record.address for record in (parent, vocabulary)]
-    differences = list(obstacles(folders[0], config.model, folders[1], languages))
-    if differences:
-        say(f"warm start: not from the champion {parent.digest[:12]}: {'; '.join(differences)}. Training from scratch")
-        return train(*given)
     say(f"warm start: from the weights of the champion {parent.digest[:12]}")
     return train(*given, parent)
 
@@ -145,7 +151,7 @@ def _decision(run: PipelineRun, challenger: Record, **values: Any) -> Decision:
 
 def _champion(shelf: Shelf, challenger: Record) -> Record:
     try:
-        return adopt(ModelSource(directory=str(shelf.champion_folder())))
+        return adopt(shelf.champion_folder())
     except ModelError as error:
         raise ModelError(
             f"{error} The challenger {challenger.digest[:12]} is trained and kept: the next run compares it."

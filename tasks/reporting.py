@@ -56,7 +56,8 @@ def _tell_tokenize(statistics: Mapping[str, Any]) -> str:
 
 
 def _tell_vocabulary(statistics: Mapping[str, Any]) -> str:
-    return f"{statistics['source']['tokens']:,} source and {statistics['target']['tokens']:,} target tokens"
+    sizes = f"{statistics['source']['tokens']:,} source and {statistics['target']['tokens']:,} target tokens"
+    return f"{sizes}, the parent's" if "inherited" in statistics else sizes
 
 
 def _tell_encode(statistics: Mapping[str, Any]) -> str:

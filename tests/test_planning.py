@@ -12,8 +12,8 @@ from seq2seq.artifacts import Record, Workspace, digest_of, write_text_atomicall
 from seq2seq.code_digests import code_digests
 from seq2seq.config import Config
 from seq2seq.corpora.fetching import identity
-from seq2seq.errors import CorpusError, UserError
-from seq2seq.pipeline import CONTINUED, STEPS, ingredients, perform
+from seq2seq.errors import CorpusError, ModelError, UserError
+from seq2seq.pipeline import INHERITED, STEPS, ingredients, perform
 from seq2seq.planning import changes, plan
 from tests.tiny import write_tiny_model
 
@@ -164,8 +164,9 @@ def test_an_interrupted_training_goes_on_from_its_checkpoint(workspace: Workspac
 def test_a_training_that_starts_from_a_model_depends_on_taking_it_in(
     workspace: Workspace, tiny_config: Read, tmp_path: Path
 ) -> None:
-    parent = write_tiny_model(tmp_path / "parent")
-    before = plan(tiny_config(), workspace, parent)
+    config = tiny_config()
+    parent = write_tiny_model(tmp_path / "parent", **config.model.model_dump())
+    before = plan(config, workspace, parent)
     model = adoption.ModelSource(directory=str(parent))
     made = perform(
         adoption.ADOPT,
@@ -175,15 +176,24 @@ def test_a_training_that_starts_from_a_model_depends_on_taking_it_in(
         ingredients(adoption.ADOPT, {"source": model}, {}, adoption.identity(model)),
     )
     store(made, workspace)
-    after = {step.name: step for step in plan(tiny_config(), workspace, parent)}
+    after = {step.name: step for step in plan(config, workspace, parent)}
 
     assert [str(step) for step in before if step.answer != "fresh"] == [
         "adopt: stale, not done yet",
-        "train: depends on what adopt will give",
+        "vocabulary: depends on what adopt will give",
+        "encode: depends on what vocabulary will give",
+        "train: depends on what encode, vocabulary and adopt will give",
         "evaluate: depends on what train will give",
     ]
     assert after["adopt"].answer == "fresh"
-    assert after["train"].ingredients["inputs"]["parent"] == made.parts(CONTINUED.inputs["parent"])
+    assert after["vocabulary"].ingredients["inputs"]["parent"] == made.parts(INHERITED.inputs["parent"])
+
+
+def test_a_model_that_does_not_fit_is_an_error_before_anything_is_planned(
+    workspace: Workspace, tiny_config: Read, tmp_path: Path
+) -> None:
+    with pytest.raises(ModelError, match=r"its model\.attention is general, not none"):
+        plan(tiny_config(), workspace, write_tiny_model(tmp_path / "parent"))
 
 
 def test_a_workspace_that_is_a_file_is_an_error(tmp_path: Path, tiny_config: Read) -> None:

@@ -95,11 +95,16 @@ def test_data_diversification_runs_as_it_is_written(
     done = subprocess.run(["bash", "-ec", script], cwd=folder, env=environment, capture_output=True, text=True)
 
     assert done.returncode == 0, done.stderr
-    assert (folder / "workspace/models/de-en/diverse/model.safetensors").exists()
-    kept = [line for line in done.stderr.splitlines() if line.startswith("clean")][-1]
+    first, second = (
+        folder / "workspace/models/de-en" / name / "source_tokenizer.json" for name in ("diverse", "again")
+    )
+    assert first.read_bytes() == second.read_bytes()
     real = (folder / "texts" / "train.de").read_text(encoding="utf-8").count("\n")
-    assert f"of {6 * real} training pairs" in kept
-    assert not re.search(r"\d duplicate", kept)
+    for copies, kept in zip(
+        (6, 8), [line for line in done.stderr.splitlines() if line.startswith("clean")][-2:], strict=True
+    ):
+        assert f"of {copies * real} training pairs" in kept
+        assert not re.search(r"\d duplicate", kept)
 
 
 @pytest.mark.parametrize("document", ["README.md", *(f"docs/{path.name}" for path in (CHECKOUT / "docs").glob("*.md"))])

@@ -18,7 +18,7 @@ from seq2seq.settings.tokenization import TokenizationSettings
 from seq2seq.settings.vocabulary import VocabularySettings
 from seq2seq.special_tokens import BOS, EOS, PAD, SPECIAL_TOKENS, UNK
 from seq2seq.tokenization import build_rules, cut
-from seq2seq.vocabulary import build_tokenizer, count_pieces, learn
+from seq2seq.vocabulary import build_tokenizer, count_pieces, inherit, learn
 
 KINDS = ["word", "bpe", "unigram"]
 RULES = build_rules(TokenizationSettings())
@@ -46,6 +46,27 @@ def learned(folder: Path, languages: tuple[str, str] = ("en", "xx"), **settings:
     chosen = VocabularySettings.model_validate({"size": 120, "min_frequency": 1} | settings)
     statistics = learn(chosen, Artifact(before, ("rules", "train")), Job(after, folder / "checkpoints"))
     return statistics, after
+
+
+def test_an_inherited_vocabulary_is_the_parents_and_is_measured_on_the_new_texts(tmp_path: Path) -> None:
+    _, parent = learned(tmp_path / "parent", kind="word")
+    for name in ("tokenize", "inherited"):
+        (tmp_path / name).mkdir()
+    texts = [cut(RULES, sentence) for sentence in ("The dog chased the zebra.", "The zebra ran.")]
+    write_pairs(tmp_path / "tokenize" / "train.arrow", pairs_of("en", "xx", texts, [text.upper() for text in texts]))
+
+    statistics = inherit(
+        Artifact(tmp_path / "tokenize", ("train",)),
+        Artifact(parent, ("source_tokenizer", "target_tokenizer")),
+        Job(tmp_path / "inherited", tmp_path / "checkpoints"),
+    )
+
+    for side in ("source", "target"):
+        name = f"{side}_tokenizer.json"
+        assert (tmp_path / "inherited" / name).read_bytes() == (parent / name).read_bytes()
+    assert statistics["inherited"] is True
+    assert statistics["source"]["frequent_unknown"] == [["▁zebra", 2]]
+    assert statistics["target"]["covered"] == pytest.approx(8 / 10)
 
 
 @pytest.mark.parametrize("kind", KINDS)

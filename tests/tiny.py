@@ -5,13 +5,16 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from tokenizers import Regex, Tokenizer, decoders, models, pre_tokenizers
+from tokenizers import Tokenizer, models
 
 from seq2seq.model_folder import write_model
 from seq2seq.models.build import build_model
 from seq2seq.models.seq2seq import Seq2Seq
 from seq2seq.settings.model import ModelSettings
+from seq2seq.settings.tokenization import TokenizationSettings
 from seq2seq.special_tokens import SPECIAL_TOKENS, UNK
+from seq2seq.tokenization import build_rules
+from seq2seq.vocabulary import build_decoder
 
 PIECES: dict[str, Sequence[str]] = {
     "source": ["▁eins", "▁zwei", "▁drei", "▁vier", "▁fünf", "▁sechs", "▁sieben", "▁acht", "▁und", ",", ".", "!"],
@@ -32,12 +35,9 @@ def write_vocabulary(folder: Path, pieces_by_side: Mapping[str, Sequence[str]] |
     folder.mkdir(parents=True, exist_ok=True)
     for side, pieces in (PIECES | dict(pieces_by_side or {})).items():
         words = {piece: number for number, piece in enumerate([*SPECIAL_TOKENS, *pieces])}
-        tokenizer = Tokenizer(models.WordLevel(words, unk_token=SPECIAL_TOKENS[UNK]))
-        tokenizer.pre_tokenizer = pre_tokenizers.Sequence(
-            [pre_tokenizers.Metaspace(), pre_tokenizers.Split(Regex(r"▁?\w+|[^\w▁]"), "isolated")]
-        )
-        tokenizer.decoder = decoders.Metaspace()
-        tokenizer.add_special_tokens(list(SPECIAL_TOKENS))
+        tokenizer = build_rules(TokenizationSettings())
+        tokenizer.model = models.WordLevel(words, unk_token=SPECIAL_TOKENS[UNK])
+        tokenizer.decoder = build_decoder("word")
         tokenizer.save(str(folder / f"{side}_tokenizer.json"))
     return folder
 

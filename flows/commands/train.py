@@ -13,7 +13,7 @@ from seq2seq.adoption import made_with
 from seq2seq.artifacts import Workspace
 from seq2seq.champions import resolve
 from seq2seq.config import load_config
-from seq2seq.model_folder import check_model
+from seq2seq.inheritance import check
 
 
 def train(
@@ -31,15 +31,16 @@ def train(
     config
         Name of a preset (demo, multi30k, …) or path of a TOML file.
     continue_from
-        A model folder (or a language pair's, for its champion) whose weights to start from. Vocabularies and network
-        sizes must be equal. Optimizer, schedule and warm-up begin anew with the training settings of this run, its
-        limits count from here, and the model is kept as it is where nothing better was found on validation.
+        A model folder (or a language pair's, for its champion) whose weights and vocabulary to start from. The texts
+        may be others; languages, network and settings of the vocabulary must be equal. Optimizer, schedule and warm-up
+        begin anew with the training settings of this run, its limits count from here, and the model is kept as it is
+        where nothing better was found on validation.
     """
 
     def work() -> None:
         checked = load_config(config, settings or [])
         if continue_from is not None:
-            check_model(resolve(continue_from))
+            check(resolve(continue_from), checked)
         with console.prefect_in_the_background(traceback):
             from flows.train_translator import train_translator
 

@@ -17,5 +17,7 @@ class PromotionSettings(Section):
     )
     level: float = Field(0.05, gt=0, lt=0.5, description="Significance level of the paired bootstrap test.")
     warm_start: bool = Field(
-        False, description="Start the challenger from the champion's weights, where vocabulary and sizes are equal."
+        False,
+        description="Start the challenger from the champion's weights, with its vocabulary, where the settings of "
+        "network and vocabulary are equal.",
     )

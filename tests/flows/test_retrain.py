@@ -186,19 +186,31 @@ def test_a_warm_start_trains_from_the_champion_and_not_again_from_itself(site: S
     assert len(list((site.workspace / "index" / "train").iterdir())) == 2
 
 
+def test_a_warm_start_on_a_corpus_that_grew_keeps_the_vocabulary_of_the_champion(site: Site) -> None:
+    settings = ("promotion.warm_start=true", "promotion.policy=always")
+    tokenizer = site.shelf.champion_folder() / "source_tokenizer.json"
+    site.edit(more="Maus")
+
+    report, again = site.retrain(*settings), site.retrain(*settings)
+
+    assert report["decision"]["action"] == "promoted"
+    assert "continued from model" in (Path(report["model_dir"]) / "README.md").read_text(encoding="utf-8")
+    assert (Path(report["model_dir"]) / tokenizer.name).read_bytes() == tokenizer.read_bytes()
+    assert (again["decision"]["action"], done(again)) == ("unchanged", ["adopt"])
+
+
 def test_a_warm_start_that_is_not_possible_says_why_and_trains_from_scratch(
     site: Site, caplog: pytest.LogCaptureFixture
 ) -> None:
-    settings = ("promotion.warm_start=true", "promotion.policy=always")
-    site.edit(more="Maus")
+    settings = ("promotion.warm_start=true", "promotion.policy=always", "model.embedding_size=12")
 
     report = site.retrain(*settings)
 
     assert "warm start: not from the champion" in caplog.text
-    assert "its source vocabulary has" in caplog.text
+    assert "its model.embedding_size is 8, not 12. Training from scratch" in caplog.text
     assert report["decision"]["action"] == "promoted"
     assert "continued" not in (Path(report["model_dir"]) / "README.md").read_text(encoding="utf-8")
-    assert done(site.retrain(*settings)) == ["adopt"]
+    assert done(site.retrain(*settings)) == ["adopt", "vocabulary"]
     assert len(list((site.workspace / "index" / "train").iterdir())) == 2
 
 

@@ -10,23 +10,12 @@ import pytest
 from safetensors.torch import load_file
 
 from seq2seq.artifacts import Record
-from seq2seq.errors import ModelError, TrainingInterrupted
-from seq2seq.settings.model import ModelSettings
+from seq2seq.errors import TrainingInterrupted
 from seq2seq.training.progress import Progress
-from seq2seq.training.warm_start import obstacles
-from tests.tiny import PIECES, write_tiny_model, write_vocabulary
 
 Train = Callable[..., Record]
 SHORT = {"max_epochs": 3, "validations_per_epoch": 0.5}
 USELESS = {**SHORT, "learning_rate": 1e-12}
-SIZES = ModelSettings(
-    embedding_size=8,
-    encoder_hidden_size=12,
-    decoder_hidden_size=12,
-    bidirectional=True,
-    attention="general",
-    tie_embeddings=True,
-)
 
 
 def test_a_continued_training_starts_from_its_parent_and_names_it(train: Train) -> None:
@@ -111,53 +100,3 @@ def test_weights_of_the_parent_are_taken_over_to_the_bit(train: Train, tmp_path:
     before, after = (load_file(tmp_path / record.address / "model.safetensors") for record in (parent, child))
     assert before.keys() == after.keys()
     assert max(float((before[name] - after[name]).abs().max()) for name in before) < 1e-9
-
-
-def named_obstacles(folder: Path, tmp_path: Path, pieces: dict[str, Any] | None = None, **model: Any) -> list[str]:
-    vocabulary = write_vocabulary(tmp_path / "vocabulary", pieces)
-    return list(obstacles(folder, SIZES.model_copy(update=model), vocabulary, ("de", "en")))
-
-
-def test_dropout_is_no_obstacle(tmp_path: Path) -> None:
-    assert named_obstacles(write_tiny_model(tmp_path / "parent"), tmp_path, dropout=0.5) == []
-
-
-def test_each_setting_of_the_network_that_differs_is_an_obstacle(tmp_path: Path) -> None:
-    parent = write_tiny_model(tmp_path / "parent")
-
-    assert named_obstacles(parent, tmp_path, embedding_size=16, decoder_layers=2) == [
-        "its model.embedding_size is 8, not 16",
-        "its model.decoder_layers is 1, not 2",
-    ]
-
-
-def test_another_vocabulary_is_an_obstacle_told_by_sizes_and_first_differing_token(tmp_path: Path) -> None:
-    parent = write_tiny_model(tmp_path / "parent")
-    pieces = {"target": [*PIECES["target"][:2], "▁drei", *PIECES["target"][3:], "?"]}
-
-    assert named_obstacles(parent, tmp_path, pieces) == [
-        "its target vocabulary has 16 tokens, and this one 17; the first to differ is token 6: '▁three', here '▁drei'"
-    ]
-
-
-def test_equal_tokens_under_other_rules_are_an_obstacle(tmp_path: Path) -> None:
-    parent = write_tiny_model(tmp_path / "parent")
-    tokenizer = write_vocabulary(tmp_path / "vocabulary") / "source_tokenizer.json"
-    tokenizer.write_text(tokenizer.read_text(encoding="utf-8") + " ", encoding="utf-8")
-
-    (told,) = obstacles(parent, SIZES, tokenizer.parent, ("de", "en"))
-    assert told.startswith("its source vocabulary has the same tokens, but cuts text by other rules")
-
-
-def test_a_model_of_the_other_direction_is_an_obstacle(tmp_path: Path) -> None:
-    parent = write_tiny_model(tmp_path / "parent")
-
-    (told,) = obstacles(parent, SIZES, write_vocabulary(tmp_path / "vocabulary"), ("en", "de"))
-    assert told == "it translates de to en, not en to de"
-
-
-def test_a_training_from_a_model_that_does_not_fit_says_why_and_the_way_out(train: Train) -> None:
-    parent = train(training=USELESS, model={"encoder_layers": 2})
-
-    with pytest.raises(ModelError, match=r"its model\.encoder_layers is 2, not 1\. Continue with the corpus"):
-        train(parent=parent, training=SHORT)

@@ -1,0 +1,70 @@
+"""Whether a training can go on from a model: it takes over the weights, and with them the vocabulary.
+
+What the weights mean has to be the same in both, whatever the texts are: languages, network, and what a token is.
+"""
+
+import json
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+from seq2seq.adoption import made_with
+from seq2seq.config import Config
+from seq2seq.errors import ModelError
+from seq2seq.model_folder import REMEDY, SOURCE_TOKENIZER, TARGET_TOKENIZER, check_model
+from seq2seq.settings.tokenization import TokenizationSettings
+from seq2seq.sharing import PIPELINE
+
+FREE = {"dropout"}
+"""Settings of the network that may differ: no weight depends on them."""
+
+
+def check(parent: Path, config: Config) -> None:
+    """Raise ModelError unless a training with this configuration can go on from the model folder `parent`."""
+    differences = list(obstacles(parent, config))
+    if differences:
+        raise ModelError(
+            f"This training cannot go on from the model {parent}: {'; '.join(differences)}. Continue with the settings "
+            "that the model was trained with (its pipeline.json holds them), or train from scratch."
+        )
+
+
+def obstacles(parent: Path, config: Config) -> Iterator[str]:
+    """Why a training with this configuration cannot go on from the model folder `parent`; nothing when it can.
+
+    The settings of its vocabulary are those in its pipeline.json; without that file they are not compared. Raises
+    ModelError when the folder is not in order. Imports no PyTorch.
+    """
+    folder = check_model(parent)
+    theirs = folder.source_language, folder.target_language
+    ours = config.corpus.source_language, config.corpus.target_language
+    if theirs != ours:
+        yield f"it translates {theirs[0]} to {theirs[1]}, not {ours[0]} to {ours[1]}"
+    yield from _differences("model", folder.model.model_dump(exclude=FREE), config.model.model_dump(exclude=FREE))
+    vocabulary = made_with(parent).get("vocabulary", {})
+    if not isinstance(vocabulary, dict):
+        raise ModelError(f"{parent / PIPELINE} has no table of settings under vocabulary. {REMEDY}")
+    yield from _differences("vocabulary", vocabulary, config.vocabulary.key_content())
+    yield from _other_rules(parent, config.tokenization)
+
+
+def _differences(section: str, before: Mapping[str, Any], now: Mapping[str, Any]) -> Iterator[str]:
+    for name, value in now.items():
+        if before.get(name, value) != value:
+            yield f"its {section}.{name} is {_shown(before[name])}, not {_shown(value)}"
+
+
+def _other_rules(parent: Path, tokenization: TokenizationSettings) -> Iterator[str]:
+    """The rules by which text is cut are part of a model's tokenizers; they change with settings, and with our code."""
+    from seq2seq.tokenization import build_rules  # pandas: only for who needs it
+
+    rules = json.loads(build_rules(tokenization).to_str())
+    for name in (SOURCE_TOKENIZER, TARGET_TOKENIZER):
+        theirs = json.loads((parent / name).read_text(encoding="utf-8"))
+        if any(theirs[part] != rules[part] for part in ("normalizer", "pre_tokenizer")):
+            settings = (f"tokenization.{key} = {_shown(value)}" for key, value in tokenization.key_content().items())
+            yield f"its {name} cuts text by other rules than {' and '.join(settings)} give"
+
+
+def _shown(value: Any) -> str:
+    return value if isinstance(value, str) else json.dumps(value)
