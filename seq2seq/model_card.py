@@ -189,6 +189,7 @@ def _recurrent(model: ModelSettings) -> list[str]:
         f"{kind} decoder ({model.decoder_layers} × {model.decoder_hidden_size})",
         "no attention" if model.attention == "none" else f"{model.attention} attention",
         *(["input feeding"] if model.input_feeding else []),
+        *(["residual connections"] if model.residual else []),
         *(["layer normalisation"] if model.layer_norm else []),
     ]
 

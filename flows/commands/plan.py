@@ -15,7 +15,7 @@ from seq2seq.config import load_config
 
 ContinueFrom = Annotated[
     Path,
-    Parameter(help="A model folder (or a language pair's, for its champion) whose weights the training starts from."),
+    Parameter(help="A model folder (or a language pair's, for its champion) that the training goes on from."),
 ]
 
 

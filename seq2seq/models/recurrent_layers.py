@@ -20,6 +20,8 @@ ROWS_OF_A_LENGTH = 16
 class RecurrentLayers(nn.Module):
     """Each layer reads what the one below gives, normalised if `layer_norm` and then dropped out.
 
+    If `residual`, what the one below gives is added to what the layer gives (Wu et al. 2016, section 3.1).
+
     Normalised is what goes into a layer, not the sums inside its cell (Ba et al. 2016, section 4): each layer stays
     one call of the library's kernel over all positions, several times as fast as a cell at a time. What the first
     layer reads of an earlier output (`fed_size` more features, see `DecoderStep`) is neither: it was both before.
@@ -40,6 +42,7 @@ class RecurrentLayers(nn.Module):
         """Of what each layer reads, without what is fed."""
         self.norms = nn.ModuleList(nn.LayerNorm(size) if settings.layer_norm else nn.Identity() for size in self.sizes)
         self.dropout = Dropout(settings.dropout, settings.variational_dropout)
+        self.residual = settings.residual
         self.layers = nn.ModuleList(
             kind(size + (0 if layer else fed_size), hidden_size, batch_first=True, bidirectional=bidirectional)
             for layer, size in enumerate(self.sizes)
@@ -59,9 +62,8 @@ class RecurrentLayers(nn.Module):
         for number, layer in enumerate(self.layers):
             start = None if initial is None else _layer_state(initial, number)
             ready_BTE = self.prepare(number, outputs_BTH).to(next(layer.parameters()).dtype)
-            outputs_BTH, last = (
-                layer(ready_BTE, start) if lengths_B is None else _run_packed(layer, ready_BTE, lengths_B)
-            )
+            given_BTH, last = layer(ready_BTE, start) if lengths_B is None else _run_packed(layer, ready_BTE, lengths_B)
+            outputs_BTH = self.pass_on(number, outputs_BTH, given_BTH)
             states.append(last if isinstance(last, tuple) else (last,))
         return outputs_BTH, State(
             *(torch.stack([_side_by_side(part) for part in parts], 1) for parts in zip(*states, strict=True))
@@ -70,6 +72,10 @@ class RecurrentLayers(nn.Module):
     def prepare(self, number: int, inputs_BTE: Tensor) -> Tensor:
         """What layer `number` reads: normalised, then dropped out."""
         return self.dropout(self.norms[number](inputs_BTE))  # type: ignore[no-any-return]  # modules are untyped
+
+    def pass_on(self, number: int, below_NH: Tensor, given_NH: Tensor) -> Tensor:
+        """What is read above layer `number`, of what it gives and what is given below it."""
+        return given_NH + below_NH if self.residual and number else given_NH
 
 
 def _run_packed(layer: nn.Module, inputs_BTE: Tensor, lengths_B: Tensor) -> tuple[Tensor, object]:

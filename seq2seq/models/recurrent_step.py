@@ -50,17 +50,19 @@ class DecoderStep:
         """
         if self._feed is not None and state.fed_BF is not None:
             products_NG = products_NG + self._feed(state.fed_BF)
+        layers, outputs_NH = self._decoder.recurrent, products_NG
         after: list[tuple[Tensor, ...]] = []
         for number, recall in enumerate(self._recall):
             if number:
-                inputs_NH = self._decoder.recurrent.norms[number](after[-1][0])
+                inputs_NH = layers.norms[number](outputs_NH)
                 products_NG = self._rise[number - 1](inputs_NH * noise[number - 1] if noise else inputs_NH)
             hidden_NH = state.hidden_BLH[:, number]
             if state.cell_BLH is None:
                 after.append(gru_cell(products_NG, recall(hidden_NH), hidden_NH))
             else:
                 after.append(lstm_cell(products_NG + recall(hidden_NH), state.cell_BLH[:, number]))
-        features_NF = self._decoder.features(after[-1][0][:, None], memory, self._readout)[:, 0]
+            outputs_NH = layers.pass_on(number, outputs_NH, after[-1][0])
+        features_NF = self._decoder.features(outputs_NH[:, None], memory, self._readout)[:, 0]
         if noise:
             features_NF = features_NF * noise[-1]
         parts = [torch.stack(part, 1) for part in zip(*after, strict=True)]

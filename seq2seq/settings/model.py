@@ -46,6 +46,11 @@ class ModelSettings(Section):
         False,
         description="recurrent: layer normalisation (Ba et al. 2016) of what each layer reads and of the readout.",
     )
+    residual: bool = Field(
+        False,
+        description="recurrent: a layer above the first adds what it reads to what it gives (Wu et al. 2016, section "
+        "3.1); takes deeper stacks than one layer.",
+    )
     attention_heads: int = Field(4, ge=1, le=64, description="transformer: heads of every attention.")
     feedforward_size: int = Field(1024, ge=1, description="transformer: inner size of the feed-forward layers.")
     dropout: float = Field(0.2, ge=0, lt=1, description="On embeddings, between layers and on the attention's output.")

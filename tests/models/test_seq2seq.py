@@ -14,6 +14,7 @@ from seq2seq.errors import ConfigError
 from seq2seq.model_folder import load_model, write_model
 from seq2seq.models.build import build_model
 from seq2seq.models.linear import LinearMaker, packed, plain
+from seq2seq.models.recurrent_layers import RecurrentLayers
 from seq2seq.models.seq2seq import Seq2Seq
 from seq2seq.settings.model import ModelSettings
 from seq2seq.special_tokens import PAD
@@ -201,6 +202,23 @@ def test_the_lecture_hands_the_last_hidden_and_cell_state_over_unchanged() -> No
         outputs_BSH, (hidden_1BH, cell_1BH) = layer(outputs_BSH)
         torch.testing.assert_close(start.hidden_BLH[:, number], hidden_1BH[0])
         torch.testing.assert_close(start.cell_BLH[:, number], cell_1BH[0])
+
+
+@pytest.mark.parametrize("architecture", ["lstm", "gru"])
+def test_with_residual_connections_layers_that_give_nothing_change_nothing(architecture: str) -> None:
+    settings = ModelSettings(architecture=architecture, residual=True, dropout=0)
+    layers = RecurrentLayers(settings, input_size=8, hidden_size=6, layers=3, bidirectional=True)
+    with torch.no_grad():
+        for parameter in layers.layers[1:].parameters():
+            parameter.zero_()
+    inputs, lengths = torch.randn(4, 7, 8), torch.tensor([7, 2, 5, 7])
+
+    outputs, states = layers(inputs, lengths_B=lengths)
+
+    alone = RecurrentLayers(settings, input_size=8, hidden_size=6, layers=1, bidirectional=True)
+    alone.layers[0].load_state_dict(layers.layers[0].state_dict())
+    assert torch.equal(outputs, alone(inputs, lengths_B=lengths)[0])
+    assert not states.hidden_BLH[:, 1:].any()
 
 
 def test_a_bidirectional_encoder_hands_over_both_directions_of_each_layer() -> None:
