@@ -3,9 +3,10 @@
     python -m benchmarks.ablations WORK CORPUS [--updates 3590] [--seeds 1,2,3] [--only preset,gru]
 
 Each training has one thread and a core of its own; as many run at once as there are cores. All have the same number of
-updates, so that a setting that makes an update dearer is not charged for it here: the last column says how much dearer.
-The score is the best greedy BLEU on the validation split; the test set is not looked at. What a training came to lies
-in WORK/results under the key of its step and is not made again; one that was killed goes on from its checkpoint.
+updates, so that a setting that makes an update dearer is not charged for it. How much dearer is not measured here: the
+trainings have the machine one after another, at different times. The score is the best greedy BLEU on the validation
+split; the test set is not looked at. What a training came to lies in WORK/results under the key of its step and is not
+made again; one that was killed goes on from its checkpoint.
 Prints a Markdown table after each training.
 """
 
@@ -46,9 +47,9 @@ VARIANTS: dict[str, tuple[str, ...]] = {
     "input feeding": ("model.input_feeding=true",),
     "layer norm": ("model.layer_norm=true",),
     "two encoder layers": ("model.encoder_layers=2",),
-    "two encoder layers, residual": ("model.encoder_layers=2", "model.residual=true"),
+    "two residual encoder layers": ("model.encoder_layers=2", "model.residual=true"),
     "two decoder layers": ("model.decoder_layers=2",),
-    "two decoder layers, residual": ("model.decoder_layers=2", "model.residual=true"),
+    "two residual decoder layers": ("model.decoder_layers=2", "model.residual=true"),
     "output not tied": ("model.tie_embeddings=false",),
     "joint vocabulary": ("vocabulary.joint=true",),
     "joint vocabulary and one embedding": ("vocabulary.joint=true", "model.share_embeddings=true"),
@@ -99,6 +100,8 @@ def measure(
     work = work.resolve()
     (work / "results").mkdir(parents=True, exist_ok=True)
     chosen = only.split(",") if only else list(VARIANTS)
+    if unknown := [variant for variant in chosen if variant not in VARIANTS]:
+        raise SystemExit(f"No variant is called {unknown[0]!r}. There are: {', '.join(VARIANTS)}.")
     common = (
         *("corpus.kind=files", f"corpus.directory={corpus.resolve()}", "corpus.test=test_2016_flickr"),
         *("training.max_epochs=0", f"training.max_steps={updates}", f"training.patience={updates}"),
@@ -153,7 +156,7 @@ def table(trainings: Sequence[Training], work: Path) -> str:
         if (path := training.result(work)).exists():
             found.setdefault(training.variant, {})[training.seed] = json.loads(path.read_text(encoding="utf-8"))
     rows = [_row(variant, by_seed, found.get(BASE, {})) for variant, by_seed in found.items()]
-    return markdown_table(("", "seeds", "validation BLEU", "difference, mean", "of each seed", "time an update"), rows)
+    return markdown_table(("", "seeds", "validation BLEU", "difference, mean", "of each seed"), rows)
 
 
 def _row(
@@ -162,11 +165,10 @@ def _row(
     scores = ", ".join(f"{result['valid_bleu']:.1f}" for result in by_seed.values())
     shared = [seed for seed in by_seed if seed in base]
     if variant == BASE or not shared:
-        return variant, str(len(by_seed)), scores, "", "", ""
+        return variant, str(len(by_seed)), scores, "", ""
     gains = [by_seed[seed]["valid_bleu"] - base[seed]["valid_bleu"] for seed in shared]
-    seconds = [sum(results[seed]["seconds"] / results[seed]["steps"] for seed in shared) for results in (by_seed, base)]
     each = ", ".join(f"{gain:+.1f}" for gain in gains)
-    return variant, str(len(by_seed)), scores, f"{mean(gains):+.2f}", each, f"{seconds[0] / seconds[1]:.2f}"
+    return variant, str(len(by_seed)), scores, f"{mean(gains):+.2f}", each
 
 
 if __name__ == "__main__":

@@ -48,3 +48,9 @@ def test_a_variant_stands_beside_the_preset_of_its_seeds_and_no_training_is_done
 @pytest.mark.parametrize("settings", [settings for name, settings in VARIANTS.items() if name != BASE])
 def test_each_variant_changes_the_preset(settings: tuple[str, ...]) -> None:
     assert load_config("multi30k", settings) != load_config("multi30k", [])
+
+
+def test_a_variant_that_there_is_not_is_refused_with_those_that_there_are(tmp_path: Path, corpus: Path) -> None:
+    assert not any("," in name for name in VARIANTS)
+    with pytest.raises(SystemExit, match=r"No variant is called 'rnn'\. There are: preset, "):
+        measure(tmp_path / "work", corpus, only=f"{BASE},rnn")
