@@ -1,7 +1,7 @@
-"""Linear maps for single time steps: few rows meet the same large matrix again and again.
+"""Linear maps, done by what does them fastest.
 
-A `LinearMaker` decides how such a map is done; the steps of a model go through whichever they are given.
-Shapes in names: O outputs, I inputs.
+In single time steps few rows meet the same large matrix again and again. A `LinearMaker` decides how such a map is
+done; the steps of a model go through whichever they are given. Shapes in names: N rows, O outputs, I inputs.
 """
 
 from collections.abc import Callable
@@ -40,6 +40,18 @@ def packed(dtype: torch.dtype) -> LinearMaker:
         return lambda rows_NI: multiply(rows_NI.to(dtype), blocks, bias_O, "none", [], "")
 
     return make
+
+
+def product(rows_NI: Tensor, weight_OI: Tensor, bias_O: Tensor | None = None) -> Tensor:
+    """x Wᵀ + b, through which no gradient flows; either factor may be a transposed view.
+
+    PyTorch gives products of float32 on a CPU to MKL, which uses half of what a processor of another maker than its own
+    can do (LAB.md, "Products in float32"); oneDNN has bf16's already.
+    """
+    if rows_NI.dtype == torch.float32 and _onednn_packs(weight_OI):
+        found: Tensor = torch.ops.mkldnn._linear_pointwise(rows_NI, weight_OI, bias_O, "none", [], "")
+        return found
+    return functional.linear(rows_NI, weight_OI, bias_O)
 
 
 def _onednn_packs(weight_OI: Tensor) -> bool:

@@ -13,7 +13,8 @@ from typing import Any
 
 import torch
 from torch import Tensor
-from torch.nn import functional
+
+from seq2seq.models.linear import product
 
 CHUNK_TOKENS = 512
 SMALLEST = torch.finfo(torch.float32).tiny
@@ -51,7 +52,7 @@ class _LinearCrossEntropy(torch.autograd.Function):
         for rows in _chunks(len(features_NF), copies=2 if r_drop else 1):
             features_CF = torch.cat([features_NF[part] for part in rows])
             right_C1 = torch.cat([targets_N[part] for part in rows])[:, None]
-            logits_CV = functional.linear(features_CF, weight, bias)
+            logits_CV = product(features_CF, weight, bias)
             right_logits_C1 = logits_CV.gather(1, right_C1).to(nll.dtype)
             if r_drop:
                 divergence, probabilities_CV, grad_CV = _divergence(logits_CV.to(nll.dtype))
@@ -67,8 +68,8 @@ class _LinearCrossEntropy(torch.autograd.Function):
                 continue
             grad_CV.scatter_add_(1, right_C1, torch.full_like(right_C1, smoothing - 1, dtype=dtype))
             grad_bias_V += grad_CV.sum(0)
-            grad_weight_VF += grad_CV.T @ features_CF
-            grad_features_CF = (grad_CV @ weight).sub_((share * rows_F).to(dtype))
+            grad_weight_VF += product(grad_CV.T, features_CF.T)
+            grad_features_CF = product(grad_CV, weight.T).sub_((share * rows_F).to(dtype))
             for part, grad_PF in zip(rows, grad_features_CF.chunk(len(rows)), strict=True):
                 grad_features_NF[part] = grad_PF
         ctx.save_for_backward(grad_features_NF, grad_weight_VF, grad_bias_V)
