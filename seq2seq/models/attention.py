@@ -9,6 +9,8 @@ import math
 import torch
 from torch import Tensor, nn
 
+from seq2seq.models.linear import LinearLayer
+
 
 class DotAttention(nn.Module):
     """score(h, s) = h · s (Luong et al. 2015, section 3.1). Both sides need the same size."""
@@ -41,7 +43,7 @@ class GeneralAttention(DotAttention):
 
     def __init__(self, state_size: int, value_size: int) -> None:
         super().__init__()
-        self.key = nn.Linear(value_size, state_size, bias=False)
+        self.key = LinearLayer(value_size, state_size, bias=False)
 
     def keys(self, values_BSH: Tensor) -> Tensor:
         return self.key(values_BSH)  # type: ignore[no-any-return]  # nn.Module.__call__ is untyped
@@ -52,9 +54,9 @@ class AdditiveAttention(DotAttention):
 
     def __init__(self, state_size: int, value_size: int) -> None:
         super().__init__()
-        self.key = nn.Linear(value_size, state_size, bias=False)
-        self.query = nn.Linear(state_size, state_size)
-        self.energy = nn.Linear(state_size, 1, bias=False)
+        self.key = LinearLayer(value_size, state_size, bias=False)
+        self.query = LinearLayer(state_size, state_size)
+        self.energy = LinearLayer(state_size, 1, bias=False)
 
     def keys(self, values_BSH: Tensor) -> Tensor:
         return self.key(values_BSH)  # type: ignore[no-any-return]  # nn.Module.__call__ is untyped

@@ -6,9 +6,10 @@ done; the steps of a model go through whichever they are given. Shapes in names:
 
 from collections.abc import Callable
 from functools import partial
+from typing import Any
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 from torch.nn import functional
 
 Linear = Callable[[Tensor], Tensor]
@@ -21,7 +22,7 @@ TYPICAL_ROWS = 64
 
 def plain(weight_OI: Tensor, bias_O: Tensor | None) -> Linear:
     """On the weights as they are at each call; gradients flow."""
-    return partial(functional.linear, weight=weight_OI, bias=bias_O)
+    return partial(linear, weight_OI=weight_OI, bias_O=bias_O)
 
 
 def packed(dtype: torch.dtype) -> LinearMaker:
@@ -45,13 +46,52 @@ def packed(dtype: torch.dtype) -> LinearMaker:
 def product(rows_NI: Tensor, weight_OI: Tensor, bias_O: Tensor | None = None) -> Tensor:
     """x Wᵀ + b, through which no gradient flows; either factor may be a transposed view.
 
-    PyTorch gives products of float32 on a CPU to MKL, which uses half of what a processor of another maker than its own
+    PyTorch gives products of float32 on a CPU to MKL, which gets half of what a processor of another maker than its own
     can do (LAB.md, "Products in float32"); oneDNN has bf16's already.
     """
-    if rows_NI.dtype == torch.float32 and _onednn_packs(weight_OI):
+    if _faster_by_onednn(rows_NI, weight_OI):
         found: Tensor = torch.ops.mkldnn._linear_pointwise(rows_NI, weight_OI, bias_O, "none", [], "")
         return found
     return functional.linear(rows_NI, weight_OI, bias_O)
+
+
+class _Linear(torch.autograd.Function):
+    """`product` with its gradients, which are products, too."""
+
+    @staticmethod
+    def forward(ctx: Any, rows_XI: Tensor, weight_OI: Tensor, bias_O: Tensor | None) -> Tensor:
+        ctx.save_for_backward(rows_XI, weight_OI)
+        return product(rows_XI, weight_OI, bias_O)
+
+    @staticmethod
+    def backward(ctx: Any, *grads: Tensor) -> tuple[Tensor, Tensor, Tensor | None]:
+        rows_XI, weight_OI = ctx.saved_tensors
+        outputs, inputs = weight_OI.shape
+        grad_NO, rows_NI = grads[0].reshape(-1, outputs), rows_XI.reshape(-1, inputs)
+        grad_bias_O = grad_NO.sum(0) if ctx.needs_input_grad[2] else None
+        grad_rows_NI = product(grad_NO, weight_OI.T)
+        return grad_rows_NI.view(rows_XI.shape), product(grad_NO.T, rows_NI.T), grad_bias_O
+
+
+def linear(rows_XI: Tensor, weight_OI: Tensor, bias_O: Tensor | None) -> Tensor:
+    """x Wᵀ + b for rows of any number of dimensions; gradients flow. In float32 on a CPU as `product` does it."""
+    as_it_is = torch.is_autocast_enabled(rows_XI.device.type) or torch.compiler.is_compiling()
+    if as_it_is or not _faster_by_onednn(rows_XI, weight_OI):
+        return functional.linear(rows_XI, weight_OI, bias_O)
+    found: Tensor = _Linear.apply(rows_XI, weight_OI, bias_O)  # type: ignore[no-untyped-call]  # torch leaves it untyped
+    return found
+
+
+class LinearLayer(nn.Linear):
+    """A layer that is `linear`."""
+
+    def forward(self, input: Tensor) -> Tensor:  # PyTorch's name
+        """x Wᵀ + b."""
+        return linear(input, self.weight, self.bias)
+
+
+def _faster_by_onednn(rows_XI: Tensor, weight_OI: Tensor) -> bool:
+    return rows_XI.dtype == torch.float32 and rows_XI.numel() > 0 and _onednn_packs(weight_OI)
 
 
 def _onednn_packs(weight_OI: Tensor) -> bool:

@@ -9,7 +9,7 @@ from torch import Tensor, nn
 
 from seq2seq.models.attention import make_attention
 from seq2seq.models.embedding import Dropout, Embedding
-from seq2seq.models.linear import Linear, LinearMaker, plain
+from seq2seq.models.linear import Linear, LinearLayer, LinearMaker, plain
 from seq2seq.models.memory import Memory, State
 from seq2seq.models.recurrent_layers import RecurrentLayers
 from seq2seq.models.recurrent_step import DecoderStep, Stepper
@@ -72,9 +72,9 @@ class Bridge(nn.Module):
         self.hidden: nn.Module = nn.Identity()
         self.cell: nn.Module = nn.Identity()
         if size != settings.decoder_hidden_size or settings.bidirectional:
-            self.hidden = nn.Sequential(nn.Linear(size, settings.decoder_hidden_size), nn.Tanh())
+            self.hidden = nn.Sequential(LinearLayer(size, settings.decoder_hidden_size), nn.Tanh())
             if settings.architecture == "lstm":
-                self.cell = nn.Linear(size, settings.decoder_hidden_size)
+                self.cell = LinearLayer(size, settings.decoder_hidden_size)
 
     def forward(self, last: State) -> State:
         """The decoder's first state."""
@@ -108,10 +108,10 @@ class RecurrentDecoder(nn.Module):
         self.readout: nn.Linear | None = None
         if self.attention is not None or settings.tie_embeddings:
             context_size = settings.encoder_output_size if self.attention is not None else 0
-            self.readout = nn.Linear(settings.decoder_hidden_size + context_size, settings.feature_size)
+            self.readout = LinearLayer(settings.decoder_hidden_size + context_size, settings.feature_size)
         self.norm = nn.LayerNorm(settings.feature_size) if settings.layer_norm else nn.Identity()
         self.dropout = Dropout(settings.dropout, settings.variational_dropout)
-        self.output = nn.Linear(settings.feature_size, target_size)
+        self.output = LinearLayer(settings.feature_size, target_size)
         if settings.tie_embeddings:
             self.output.weight = self.embedding.weight
 

@@ -17,7 +17,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from seq2seq.models.embedding import Dropout, Embedding
-from seq2seq.models.linear import Linear, LinearMaker
+from seq2seq.models.linear import Linear, LinearLayer, LinearMaker
 from seq2seq.models.padding import is_padded
 from seq2seq.models.seq2seq import Seq2Seq
 from seq2seq.settings.model import ModelSettings
@@ -125,8 +125,8 @@ class SelfAttention(nn.Module):
     def __init__(self, size: int, heads: int) -> None:
         super().__init__()
         self.heads = heads
-        self.projection = nn.Linear(size, 3 * size)
-        self.output = nn.Linear(size, size)
+        self.projection = LinearLayer(size, 3 * size)
+        self.output = LinearLayer(size, size)
 
     def forward(
         self, vectors_NTE: Tensor, seen: Tensor | None, before: tuple[Tensor, Tensor] | None = None
@@ -147,8 +147,8 @@ class CrossAttention(nn.Module):
     def __init__(self, size: int, heads: int) -> None:
         super().__init__()
         self.heads = heads
-        self.projection = nn.Linear(size, size)
-        self.output = nn.Linear(size, size)
+        self.projection = LinearLayer(size, size)
+        self.output = LinearLayer(size, size)
 
     def queries(self, vectors_NTE: Tensor, sentences: int) -> Tensor:
         """queries_BHQD: rows that share a sentence are queries of one product."""
@@ -166,7 +166,7 @@ class CrossAttention(nn.Module):
 def _feedforward(settings: ModelSettings) -> nn.Sequential:
     """Two linear maps with a ReLU between them (Vaswani et al. 2017, section 3.3)."""
     size, inner = settings.embedding_size, settings.feedforward_size
-    return nn.Sequential(nn.Linear(size, inner), nn.ReLU(), nn.Linear(inner, size))
+    return nn.Sequential(LinearLayer(size, inner), nn.ReLU(), LinearLayer(inner, size))
 
 
 class EncoderLayer(nn.Module):
@@ -244,8 +244,8 @@ class TransformerDecoder(nn.Module):
         self.embedding = PositionedEmbedding(settings, target_size, settings.target_word_dropout)
         self.layers = nn.ModuleList(DecoderLayer(settings) for _ in range(settings.decoder_layers))
         self.norm = nn.LayerNorm(size)
-        self.source_projection = nn.Linear(size, 2 * size * settings.decoder_layers)
-        self.output = nn.Linear(size, target_size)
+        self.source_projection = LinearLayer(size, 2 * size * settings.decoder_layers)
+        self.output = LinearLayer(size, target_size)
 
     def read_source(self, outputs_BSE: Tensor, real_BS: Tensor | None) -> TransformerMemory:
         """Keys and values of all layers by one product."""
