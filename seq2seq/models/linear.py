@@ -18,11 +18,13 @@ LinearMaker = Callable[[Tensor, Tensor | None], Linear]
 """weight_OI, bias_O -> x Wᵀ + b."""
 
 TYPICAL_ROWS = 64
+LARGE = 2**18
+"""Weights of a map from which on it is worth oneDNN's while to make a kernel for each new number of rows."""
 
 
 def plain(weight_OI: Tensor, bias_O: Tensor | None) -> Linear:
     """On the weights as they are at each call; gradients flow."""
-    return partial(linear, weight_OI=weight_OI, bias_O=bias_O)
+    return partial(functional.linear, weight=weight_OI, bias=bias_O)
 
 
 def packed(dtype: torch.dtype) -> LinearMaker:
@@ -47,7 +49,7 @@ def product(rows_NI: Tensor, weight_OI: Tensor, bias_O: Tensor | None = None) ->
     """x Wᵀ + b, through which no gradient flows; either factor may be a transposed view.
 
     PyTorch gives products of float32 on a CPU to MKL, which gets half of what a processor of another maker than its own
-    can do (LAB.md, "Products in float32"); oneDNN has bf16's already.
+    can do (LAB.md, "Products in float32"): large ones go to oneDNN instead, which has bf16's already.
     """
     if _faster_by_onednn(rows_NI, weight_OI):
         found: Tensor = torch.ops.mkldnn._linear_pointwise(rows_NI, weight_OI, bias_O, "none", [], "")
@@ -73,25 +75,21 @@ class _Linear(torch.autograd.Function):
         return grad_rows_NI.view(rows_XI.shape), product(grad_NO.T, rows_NI.T), grad_bias_O
 
 
-def linear(rows_XI: Tensor, weight_OI: Tensor, bias_O: Tensor | None) -> Tensor:
-    """x Wᵀ + b for rows of any number of dimensions; gradients flow. In float32 on a CPU as `product` does it."""
-    as_it_is = torch.is_autocast_enabled(rows_XI.device.type) or torch.compiler.is_compiling()
-    if as_it_is or not _faster_by_onednn(rows_XI, weight_OI):
-        return functional.linear(rows_XI, weight_OI, bias_O)
-    found: Tensor = _Linear.apply(rows_XI, weight_OI, bias_O)  # type: ignore[no-untyped-call]  # torch leaves it untyped
-    return found
-
-
 class LinearLayer(nn.Linear):
-    """A layer that is `linear`."""
+    """PyTorch's, whose float32 products on a CPU are done as `product` does them, where that is faster."""
 
-    def forward(self, input: Tensor) -> Tensor:  # PyTorch's name
-        """x Wᵀ + b."""
-        return linear(input, self.weight, self.bias)
+    def forward(self, input: Tensor) -> Tensor:
+        """x Wᵀ + b, for an input of any number of dimensions."""
+        as_it_is = torch.is_autocast_enabled(input.device.type) or torch.compiler.is_compiling()
+        if as_it_is or not _faster_by_onednn(input, self.weight):
+            return super().forward(input)
+        found: Tensor = _Linear.apply(input, self.weight, self.bias)  # type: ignore[no-untyped-call]  # torch's is untyped
+        return found
 
 
 def _faster_by_onednn(rows_XI: Tensor, weight_OI: Tensor) -> bool:
-    return rows_XI.dtype == torch.float32 and rows_XI.numel() > 0 and _onednn_packs(weight_OI)
+    large = weight_OI.numel() >= LARGE and rows_XI.numel() > 0
+    return large and rows_XI.dtype == torch.float32 and _onednn_packs(weight_OI)
 
 
 def _onednn_packs(weight_OI: Tensor) -> bool:

@@ -4,7 +4,13 @@ import pytest
 import torch
 from torch import nn
 
+from seq2seq.models import linear
 from seq2seq.models.linear import LinearLayer, product
+
+
+@pytest.fixture(params=[0, linear.LARGE], ids=["oneDNN", "too small for oneDNN"], autouse=True)
+def way(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(linear, "LARGE", request.param)
 
 
 @pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16])
