@@ -68,7 +68,7 @@ class Site:
         """One request to the server's API, again while the database is busy."""
         deadline = time.monotonic() + PATIENCE
         while True:
-            answer = httpx.request(method, f"{self.address}/{path}", json=content, timeout=60)
+            answer = httpx.request(method, f"{self.address}/{path}", json=content, timeout=PATIENCE)
             if answer.status_code != httpx.codes.SERVICE_UNAVAILABLE or time.monotonic() > deadline:
                 break
             time.sleep(0.2)
