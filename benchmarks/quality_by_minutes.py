@@ -3,9 +3,9 @@
     python -m benchmarks.peers.install WORK
     python -m benchmarks.quality_by_minutes WORK CORPUS --minutes 10
 
-Each toolkit trains alone, with its own recipe (`--recipe own`: its defaults, or its published configuration for a small
-corpus) or with the model and optimizer that all share (`--recipe same`); this project with its preset for that many
-minutes, validations included. The weights are kept after each minute, which does not count; all are decoded in the end,
+Each toolkit trains alone, with its own recipe (`own`: its defaults, its published configuration for a small corpus, or
+this project's preset for that many minutes, validations included) and with the model and optimizer that all share
+(`same`). The weights are kept after each minute, which does not count; all are decoded in the end,
 greedily, and scored in one way: cased BLEU, 13a, detokenized. Trainings and translations that are there already, in
 WORK/quality, are not made again. Prints a Markdown table.
 """
@@ -22,6 +22,8 @@ from benchmarks.peers.systems import System, chosen, job, start
 from benchmarks.timing import markdown_table
 
 DEFAULT = "tutorial,joeynmt,opennmt,eole-bf16,ours-bf16"
+ONLY = {"drive_tutorial": ["same"]}
+"""Drivers with one recipe."""
 
 
 def measure(
@@ -30,7 +32,7 @@ def measure(
     minutes: int = 10,
     systems: Systems = DEFAULT,
     threads: Threads = 1,
-    recipe: str = "own",
+    recipes: str = "own,same",
 ) -> None:
     """Train, decode and print the table.
 
@@ -38,22 +40,21 @@ def measure(
     ----------
     minutes
         Minutes that each toolkit trains.
-    recipe
-        own or same; this project always trains with its preset.
+    recipes
+        own, same or both; the tutorial loop has only the latter.
     """
     work = work.resolve()
     text = prepare(work, corpus.resolve())
     rows = []
     for name, system in chosen(systems.split(",")).items():
-        chosen_recipe = "own" if system.module == "drive_ours" else recipe
-        folder = work / "quality" / f"{name}-{chosen_recipe}-{minutes}min-{threads}threads"
-        scores = [
-            scored(name, system, path, work, text)
-            for path in kept(name, system, folder, work, chosen_recipe, minutes, threads)
-        ]
-        rows.append((system.label, *(f"{score:.1f}" for score in scores)))
-        print(rows[-1], flush=True)
-    print(markdown_table(("validation BLEU after", *(f"{minute + 1} min" for minute in range(minutes))), rows))
+        for recipe in ONLY.get(system.module, recipes.split(",")):
+            folder = work / "quality" / f"{name}-{recipe}-{minutes}min-{threads}threads"
+            weights = kept(name, system, folder, work, recipe, minutes, threads)
+            scores = [scored(name, system, path, work, text, recipe) for path in weights]
+            rows.append((system.label, recipe, *(f"{score:.1f}" for score in scores)))
+            print(rows[-1], flush=True)
+    header = ("validation BLEU after", "recipe", *(f"{minute + 1} min" for minute in range(minutes)))
+    print(markdown_table(header, rows))
 
 
 def kept(name: str, system: System, folder: Path, work: Path, recipe: str, minutes: int, threads: int) -> list[Path]:
@@ -74,11 +75,10 @@ def kept(name: str, system: System, folder: Path, work: Path, recipe: str, minut
     return paths
 
 
-def scored(name: str, system: System, checkpoint: Path, work: Path, text: Path) -> float:
+def scored(name: str, system: System, checkpoint: Path, work: Path, text: Path, recipe: str) -> float:
     """BLEU of the validation split, translated greedily; the translations are kept beside the checkpoint."""
     translations = checkpoint.with_name(f"{checkpoint.name}.json")
     if not translations.exists():
-        recipe = "own" if "-own-" in checkpoint.parent.name else "same"
         asked = job(
             name, system, work, 2, recipe=recipe, checkpoint=str(checkpoint), folder=str(checkpoint.parent / "run")
         )
