@@ -64,7 +64,7 @@ class Translator:
     @classmethod
     def load(
         cls,
-        folder: Path,
+        folder: Path | str,
         runtime: RuntimeSettings | None = None,
         precision: str = "fp32",
         target_language: str = "",
@@ -78,7 +78,7 @@ class Translator:
         device that is not there.
         """
         device = configure(runtime or RuntimeSettings(), kernels=DECODING_KERNELS)
-        loaded = load_model(resolve(folder), device)
+        loaded = load_model(resolve(Path(folder)), device)
         return cls(loaded, precision, target_language)
 
     @property

@@ -11,6 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from seq2seq.device import DECODING_KERNELS, KERNEL_CACHES
+from seq2seq.errors import ModelError
 from seq2seq.model_folder import load_model
 from seq2seq.settings.runtime import RuntimeSettings
 from seq2seq.special_tokens import EOS
@@ -45,6 +46,12 @@ def test_translations_come_in_order_whatever_they_are_decoded_with(
     alone = [translator.translate([text], beam_size)[0] for text in texts]
     assert translator.translate(texts, beam_size, batch_sentences=batch_sentences) == alone
     assert len(set(alone)) > 20
+
+
+def test_a_folder_may_be_named_by_text(folder: Path, translator: Translator) -> None:
+    assert Translator.load(str(folder), RUNTIME).translate(sentences(3)) == translator.translate(sentences(3))
+    with pytest.raises(ModelError, match="nowhere"):
+        Translator.load("nowhere", RUNTIME)
 
 
 def test_decoding_keeps_the_kernels_of_its_step(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
