@@ -11,8 +11,10 @@ WORK/quality, are not made again. Prints a Markdown table.
 """
 
 import json
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
+from typing import Literal
 
 from cyclopts import run
 
@@ -22,7 +24,7 @@ from benchmarks.peers.systems import System, chosen, job, start
 from benchmarks.timing import markdown_table
 
 DEFAULT = "tutorial,joeynmt,opennmt,eole-bf16,ours-bf16"
-ONLY = {"drive_tutorial": ["same"]}
+ONLY: Mapping[str, Sequence[str]] = {"drive_tutorial": ["same"]}
 """Drivers with one recipe."""
 
 
@@ -32,7 +34,7 @@ def measure(
     minutes: int = 10,
     systems: Systems = DEFAULT,
     threads: Threads = 1,
-    recipes: str = "own,same",
+    recipes: Sequence[Literal["own", "same"]] = ("own", "same"),
 ) -> None:
     """Train, decode and print the table.
 
@@ -41,13 +43,13 @@ def measure(
     minutes
         Minutes that each toolkit trains.
     recipes
-        own, same or both; the tutorial loop has only the latter.
+        Each given by an option of its own; the tutorial loop has only `same`.
     """
     work = work.resolve()
     text = prepare(work, corpus.resolve())
     rows = []
     for name, system in chosen(systems.split(",")).items():
-        for recipe in ONLY.get(system.module, recipes.split(",")):
+        for recipe in ONLY.get(system.module, recipes):
             folder = work / "quality" / f"{name}-{recipe}-{minutes}min-{threads}threads"
             weights = kept(name, system, folder, work, recipe, minutes, threads)
             scores = [scored(name, system, path, work, text, recipe) for path in weights]
