@@ -32,7 +32,7 @@ def encode(tokenize: Artifact, vocabulary: Artifact, job: Job) -> dict[str, Any]
     for split in ("train", "valid"):
         if tokenize.has(f"{split}.arrow"):
             pairs = read_pairs(tokenize.file(f"{split}.arrow"))
-            sides = {side: encode_sentences(encoders[side], pairs.frame[side].tolist()) for side in SIDES}
+            sides = {side: encode_sentences(encoders[side], pairs.texts(side)) for side in SIDES}
             sides = _tagged(sides, _tags(encoders["source"], pairs), both_directions=split == "train")
             _write(job.into / f"{split}.arrow", sides)
             statistics[split] = {side: _measure(sentences.ids) for side, sentences in sides.items()}

@@ -55,7 +55,7 @@ def evaluate(evaluation: EvaluationSettings, train: Artifact, clean: Artifact, j
     test = _read_test(clean)
     loaded = _facing(loaded, test)
     translator = Translator(loaded)
-    sources, references = test.frame["source"].tolist(), test.frame["target"].tolist()
+    sources, references = test.texts("source"), test.texts("target")
     started = time.perf_counter()
     translations = _translate(translator, sources, evaluation, job)
     seconds = time.perf_counter() - started
@@ -93,8 +93,8 @@ def _int8(folder: Path, test: Pairs, bleu: float, evaluation: EvaluationSettings
     if not int8_runs():
         return None
     translator = Translator(_facing(load_model(folder), test), "int8")
-    translations = _translate(translator, test.frame["source"].tolist(), evaluation, job)
-    found = score([each.text for each in translations], test.frame["target"].tolist(), evaluation)["bleu"]
+    translations = _translate(translator, test.texts("source"), evaluation, job)
+    found = score([each.text for each in translations], test.texts("target"), evaluation)["bleu"]
     return {"bleu": found, "difference": round(found - bleu, 4)}
 
 
@@ -102,7 +102,7 @@ def _read_test(clean: Artifact) -> Pairs:
     if not clean.has("test.arrow"):
         raise CorpusError("There is no test split to score on: name one in corpus.test.")
     test = read_pairs(clean.file("test.arrow"))
-    if test.frame.empty:
+    if not len(test):
         raise CorpusError("The test split has no pair: name another in corpus.test, or fill it.")
     return test
 

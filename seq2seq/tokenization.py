@@ -11,11 +11,10 @@ itself comes back as a space).
 
 from typing import Any
 
-import pandas as pd
 from tokenizers import Regex, Tokenizer, decoders, models, normalizers, pre_tokenizers
 
 from seq2seq.artifacts import Artifact
-from seq2seq.corpora.pairs import Pairs, read_pairs, write_pairs
+from seq2seq.corpora.pairs import SIDES, pairs_of, read_pairs, write_pairs
 from seq2seq.corpora.whitespace import INVISIBLE, WHITE_SPACE
 from seq2seq.pipeline import Job
 from seq2seq.settings.tokenization import TokenizationSettings
@@ -39,9 +38,9 @@ def tokenize(tokenization: TokenizationSettings, clean: Artifact, job: Job) -> d
         if not clean.has(f"{split}.arrow"):
             continue
         pairs = read_pairs(clean.file(f"{split}.arrow"))
-        frame = pd.DataFrame({side: pairs.frame[side].map(lambda text: cut(rules, text)) for side in pairs.frame})
-        write_pairs(job.into / f"{split}.arrow", Pairs(pairs.source_language, pairs.target_language, frame))
-        statistics[split] = {f"{side}_pieces": int(frame[side].str.count(r"\S+").sum()) for side in frame}
+        pieces = {side: [cut(rules, text) for text in pairs.texts(side)] for side in SIDES}
+        write_pairs(job.into / f"{split}.arrow", pairs_of(pairs.source_language, pairs.target_language, **pieces))
+        statistics[split] = {f"{side}_pieces": sum(len(text.split()) for text in pieces[side]) for side in SIDES}
     return {"splits": statistics}
 
 

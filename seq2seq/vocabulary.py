@@ -40,7 +40,7 @@ def learn(vocabulary: VocabularySettings, tokenize: Artifact, job: Job) -> dict[
     """
     pairs = _training_split(tokenize)
     rules = tokenize.file("rules.json").read_text(encoding="utf-8")
-    pieces = {side: count_pieces(pairs.frame[side]) for side in SIDES}
+    pieces = {side: count_pieces(pairs.texts(side)) for side in SIDES}
     if vocabulary.joint:
         tags = _tags(pairs) if vocabulary.language_tags else []
         shared = build_tokenizer(vocabulary, pieces["source"] + pieces["target"], rules, tags)
@@ -64,7 +64,7 @@ def inherit(tokenize: Artifact, parent: Artifact, job: Job) -> dict[str, Any]:
     for side in SIDES:
         file = parent.file(f"{side}_tokenizer.json")
         shutil.copyfile(file, job.into / file.name)
-        statistics[side] = _measure(Tokenizer.from_file(str(file)), count_pieces(pairs.frame[side]))
+        statistics[side] = _measure(Tokenizer.from_file(str(file)), count_pieces(pairs.texts(side)))
     return statistics
 
 

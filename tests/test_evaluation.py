@@ -3,11 +3,10 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-import pandas as pd
 import pytest
 
 from seq2seq.artifacts import Artifact
-from seq2seq.corpora.pairs import Pairs, write_pairs
+from seq2seq.corpora.pairs import pairs_of, write_pairs
 from seq2seq.errors import CorpusError, ModelError, TrainingInterrupted
 from seq2seq.evaluation import EvaluationProgress, evaluate
 from seq2seq.pipeline import Job
@@ -47,9 +46,7 @@ def run(model: Path, tmp_path: Path) -> Callable[..., dict[str, Any]]:
         clean, into = tmp_path / f"{name}-clean", tmp_path / name
         clean.mkdir()
         into.mkdir()
-        write_pairs(
-            clean / "test.arrow", Pairs(*languages, pd.DataFrame({"source": sources, "target": references}, dtype=str))
-        )
+        write_pairs(clean / "test.arrow", pairs_of(*languages, sources, references))
         done = Job(into, tmp_path / "checkpoints", RUNTIME, **job)
         settings = SETTINGS.model_copy(update={"int8": int8})
         return evaluate(settings, Artifact(model), Artifact(clean, ("test",)), done)

@@ -47,9 +47,9 @@ def prepare(work: Path, directory: Path) -> Path:
         write_lines(text / f"vocabulary.{side}", tokens_of(tokenizer)[len(SPECIAL_TOKENS) :])
     clean = workspace.open(records["clean"])
     for split in ("train", "valid", "test"):
-        frame = read_pairs(clean.file(f"{split}.arrow")).frame
+        raw = read_pairs(clean.file(f"{split}.arrow"))
         for side, name in SIDES.items():
-            write_lines(text / f"{split}.{side}.raw", frame[name].tolist())
+            write_lines(text / f"{split}.{side}.raw", raw.texts(name))
     encoded = workspace.open(records["encode"])
     for split in ("train", "valid"):
         pairs = read_encoded(encoded.file(f"{split}.arrow"))

@@ -7,7 +7,7 @@ from typing import Any
 import pandas as pd
 
 from seq2seq.artifacts import Artifact
-from seq2seq.corpora.pairs import SIDES, Pairs, read_pairs, write_pairs
+from seq2seq.corpora.pairs import SIDES, pairs_of, read_pairs, write_pairs
 from seq2seq.corpora.whitespace import fold
 from seq2seq.errors import CorpusError
 from seq2seq.pipeline import Job
@@ -47,7 +47,8 @@ def clean(cleaning: CleaningSettings, fetch: Artifact, job: Job) -> dict[str, An
         statistics[split] = _summarise(folded[split], reasons, len(kept), drop)
         if drop and kept.empty:
             raise CorpusError(_nothing_left(statistics[split]))
-        write_pairs(job.into / f"{split}.arrow", Pairs(pairs.source_language, pairs.target_language, kept))
+        languages = pairs.source_language, pairs.target_language
+        write_pairs(job.into / f"{split}.arrow", pairs_of(*languages, kept["source"], kept["target"]))
     return {"splits": statistics}
 
 

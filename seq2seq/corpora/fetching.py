@@ -124,11 +124,7 @@ def _demo(corpus: CorpusSettings) -> Mapping[str, "Pairs"]:
 
 def _measure(pairs: "Pairs") -> dict[str, int]:
     """Pairs, and words (by white space) and characters of both sides."""
-    source, target = pairs.frame["source"], pairs.frame["target"]
-    return {
-        "pairs": len(pairs.frame),
-        "source_words": sum(len(text.split()) for text in source),
-        "target_words": sum(len(text.split()) for text in target),
-        "source_characters": int(source.str.len().sum()),
-        "target_characters": int(target.str.len().sum()),
-    }
+    texts = {side: pairs.texts(side) for side in ("source", "target")}
+    words = {f"{side}_words": sum(len(text.split()) for text in texts[side]) for side in texts}
+    characters = {f"{side}_characters": sum(map(len, texts[side])) for side in texts}
+    return {"pairs": len(pairs), **words, **characters}

@@ -74,7 +74,7 @@ def train_from(
     references = read_pairs(clean.file("valid.arrow"))
     validation = Validation(
         read_encoded(encode.file("valid.arrow")),
-        references.frame["target"].tolist(),
+        references.texts("target"),
         target_tokenizer,
         training.bleu_tokenizer,
         training.batch_tokens,
