@@ -18,7 +18,7 @@ from seq2seq.settings.model import ModelSettings
 from seq2seq.special_tokens import PAD
 
 INITIAL_RANGE = 0.1
-"""Of the weights between the source and a prediction, to both sides of zero, at least."""
+"""Of all matrices but embeddings, to both sides of zero, at least."""
 
 
 class RecurrentEncoder(nn.Module):
@@ -224,24 +224,14 @@ class _Weights:
 
 
 def _initialise(model: RecurrentSeq2Seq) -> None:
-    """Embeddings from N(0, 1/size); LSTM forget gates open at the start (Jozefowicz et al. 2015, section 2.2).
-
-    What brings the source to a prediction (encoder, attention, readout) starts from U(-0.1, 0.1) (Luong et al. 2015,
-    section 4.1) or from PyTorch's U(-1/sqrt(size), 1/sqrt(size)), whichever is wider, and the decoder from PyTorch's:
-    attention is found sooner. With a wide decoder, too, it is found sooner still and ten minutes of the preset end no
-    better (LAB.md, "How weights begin").
+    """Matrices from U(-0.1, 0.1) (Luong et al. 2015, section 4.1) or from PyTorch's U(-1/sqrt(size), 1/sqrt(size)),
+    whichever is wider, so that attention is found soon (LAB.md, "How weights begin"); embeddings from N(0, 1/size).
     """
+    for weight in model.parameters():
+        if weight.ndim > 1:
+            width = max(INITIAL_RANGE, weight.shape[1] ** -0.5)
+            nn.init.uniform_(weight, -width, width)
     for module in model.modules():
         if isinstance(module, nn.Embedding):
             nn.init.normal_(module.weight, std=module.embedding_dim**-0.5)
             nn.init.zeros_(module.weight[PAD])
-        elif isinstance(module, nn.LSTM):
-            gate = module.hidden_size
-            for name, parameter in module.named_parameters():
-                if name.startswith("bias_ih"):
-                    nn.init.ones_(parameter[gate : 2 * gate])
-    for part in (model.encoder.recurrent, model.decoder.attention, model.decoder.readout):
-        for weight in part.parameters() if part is not None else ():
-            if weight.ndim > 1:
-                width = max(INITIAL_RANGE, weight.shape[1] ** -0.5)
-                nn.init.uniform_(weight, -width, width)
