@@ -282,3 +282,24 @@ def test_shared_embeddings_need_a_joint_vocabulary_in_the_configuration() -> Non
     with pytest.raises(ConfigError, match=r"model: .* vocabulary\.joint is false: set vocabulary\.joint = true"):
         validate_config({"model": {"share_embeddings": True}})
     validate_config({"model": {"share_embeddings": True}, "vocabulary": {"joint": True}})
+
+
+@pytest.mark.parametrize(("size", "width"), [(16, 0.25), (400, 0.1)])
+@pytest.mark.parametrize("name", ["lecture", "general", "additive", "GRU", "input feeding, all at once"])
+def test_matrices_start_from_a_tenth_to_both_sides_of_zero_or_from_pytorchs_range_if_that_is_wider(
+    name: str, size: int, width: float
+) -> None:
+    sizes = dict.fromkeys(("embedding_size", "encoder_hidden_size", "decoder_hidden_size"), size)
+    network = fresh(ModelSettings(**{**SMALL, **ARCHITECTURES[name], **sizes}))
+    embeddings = {id(part.weight) for part in network.modules() if isinstance(part, torch.nn.Embedding)}
+    matrices = {
+        name: weight
+        for name, weight in network.named_parameters()
+        if weight.ndim > 1 and weight.numel() > 100 and id(weight) not in embeddings
+    }
+
+    assert len(matrices) >= 4
+    for name, matrix in matrices.items():
+        expected = max(0.1, matrix.shape[1] ** -0.5)
+        assert expected <= width, name
+        assert 0.9 * expected < matrix.abs().max() <= expected, name
