@@ -98,7 +98,17 @@ def test_a_small_test_split_shows_each_pair_once(run: Run) -> None:
 
 def test_the_best_and_the_worst_are_no_short_sentences_and_no_sentence_twice(run: Run, model: Path) -> None:
     translations = own_translations(model)
-    references = [translations[0], translations[1], translations[2], "", "xyz", translations[5], translations[6], "xyz"]
+    nearly = f"{translations[7]} xyz"
+    references = [
+        translations[0],
+        translations[1],
+        translations[2],
+        "",
+        "xyz",
+        translations[5],
+        translations[6],
+        nearly,
+    ]
     sources = [*SOURCES, SOURCES[2]]
     found = run(sources, [*references, translations[2]])
 

@@ -18,7 +18,7 @@ from seq2seq.settings.model import ModelSettings
 from seq2seq.special_tokens import PAD
 
 INITIAL_RANGE = 0.1
-"""Of all matrices but embeddings, to both sides of zero, at least."""
+"""Of matrices, to both sides of zero, at least (see `_initialise`)."""
 
 
 class RecurrentEncoder(nn.Module):
@@ -225,13 +225,26 @@ class _Weights:
 
 def _initialise(model: RecurrentSeq2Seq) -> None:
     """Matrices from U(-0.1, 0.1) (Luong et al. 2015, section 4.1) or from PyTorch's U(-1/sqrt(size), 1/sqrt(size)),
-    whichever is wider, so that attention is found soon (LAB.md, "How weights begin"); embeddings from N(0, 1/size).
+    whichever is wider, so that the way from the source to a prediction is found soon; embeddings from N(0, 1/size).
+
+    The decoder's own recurrence starts as PyTorch has it: wider, it learns no sooner (LAB.md, "How weights begin").
+    Without attention the state alone carries the source to the last word, and LSTMs start with open forget gates
+    (Jozefowicz et al. 2015, section 2.2). With attention they learn sooner without.
     """
+    recurrence = {id(weight) for weight in model.decoder.recurrent.parameters()}
     for weight in model.parameters():
-        if weight.ndim > 1:
+        if weight.ndim > 1 and id(weight) not in recurrence:
             width = max(INITIAL_RANGE, weight.shape[1] ** -0.5)
             nn.init.uniform_(weight, -width, width)
     for module in model.modules():
         if isinstance(module, nn.Embedding):
             nn.init.normal_(module.weight, std=module.embedding_dim**-0.5)
             nn.init.zeros_(module.weight[PAD])
+        elif isinstance(module, nn.LSTM) and model.decoder.attention is None:
+            _open_forget_gates(module)
+
+
+def _open_forget_gates(lstm: nn.LSTM) -> None:
+    for name, bias_G in lstm.named_parameters():
+        if name.startswith("bias_ih"):
+            nn.init.ones_(bias_G[lstm.hidden_size : 2 * lstm.hidden_size])

@@ -289,6 +289,7 @@ def test_shared_embeddings_need_a_joint_vocabulary_in_the_configuration() -> Non
 def test_matrices_start_from_a_tenth_to_both_sides_of_zero_or_from_pytorchs_range_if_that_is_wider(
     name: str, size: int, width: float
 ) -> None:
+    """But for those of the decoder's own recurrence, which have PyTorch's range."""
     sizes = dict.fromkeys(("embedding_size", "encoder_hidden_size", "decoder_hidden_size"), size)
     network = fresh(ModelSettings(**{**SMALL, **ARCHITECTURES[name], **sizes}))
     embeddings = {id(part.weight) for part in network.modules() if isinstance(part, torch.nn.Embedding)}
@@ -300,6 +301,20 @@ def test_matrices_start_from_a_tenth_to_both_sides_of_zero_or_from_pytorchs_rang
 
     assert len(matrices) >= 4
     for name, matrix in matrices.items():
-        expected = max(0.1, matrix.shape[1] ** -0.5)
+        own_range = name.startswith("decoder.recurrent")
+        expected = size**-0.5 if own_range else max(0.1, matrix.shape[1] ** -0.5)
         assert expected <= width, name
         assert 0.9 * expected < matrix.abs().max() <= expected, name
+
+
+@pytest.mark.parametrize(("attention", "opened"), [("none", True), ("general", False)])
+def test_forget_gates_start_open_where_the_state_alone_carries_the_source(attention: str, opened: bool) -> None:
+    network = fresh(ModelSettings(**{**SMALL, "attention": attention, "encoder_layers": 2, "bidirectional": True}))
+    layers = [part for part in network.modules() if isinstance(part, torch.nn.LSTM)]
+
+    assert len(layers) == 3
+    for layer in layers:
+        biases = [bias for name, bias in layer.named_parameters() if name.startswith("bias_ih")]
+        gates = torch.cat([bias.chunk(4)[1] for bias in biases])
+        assert gates.eq(1).all() == opened
+        assert not any(bias.chunk(4)[part].eq(1).any() for bias in biases for part in (0, 2, 3))
