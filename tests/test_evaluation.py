@@ -123,7 +123,9 @@ def test_a_perfect_translation_is_not_among_the_worst(run: Run, model: Path) -> 
 
 
 def test_attention_is_kept_for_sentences_that_can_be_read(run: Run, model: Path, tmp_path: Path) -> None:
-    run([*SOURCES, "eins zwei drei vier fünf"], [*SOURCES, "x"])
+    words = ["eins", "zwei", "drei", "vier", "fünf"]
+    sentences = [*SOURCES, *(" ".join(words[first:] + words[:first]) for first in range(5))]
+    run(sentences, ["x"] * len(sentences))
     maps = json.loads((tmp_path / "scores" / "log" / "attention.json").read_text(encoding="utf-8"))
 
     lengths = [len(one["source_tokens"]) - 1 for one in maps]
