@@ -45,7 +45,7 @@ def test_translations_come_in_order_whatever_they_are_decoded_with(
     texts = sentences(25)
     alone = [translator.translate([text], beam_size)[0] for text in texts]
     assert translator.translate(texts, beam_size, batch_sentences=batch_sentences) == alone
-    assert len(set(alone)) > 12
+    assert len(set(alone)) > 20
 
 
 def test_a_folder_may_be_named_by_text(folder: Path, translator: Translator) -> None:

@@ -294,17 +294,17 @@ def test_matrices_start_from_a_tenth_to_both_sides_of_zero_or_from_pytorchs_rang
     network = fresh(ModelSettings(**{**SMALL, **ARCHITECTURES[name], **sizes}))
     embeddings = {id(part.weight) for part in network.modules() if isinstance(part, torch.nn.Embedding)}
     matrices = {
-        name: weight
-        for name, weight in network.named_parameters()
+        place: weight
+        for place, weight in network.named_parameters()
         if weight.ndim > 1 and weight.numel() > 100 and id(weight) not in embeddings
     }
 
     assert len(matrices) >= 4
-    for name, matrix in matrices.items():
-        own_range = name.startswith("decoder.recurrent")
+    for place, matrix in matrices.items():
+        own_range = place.startswith("decoder.recurrent")
         expected = size**-0.5 if own_range else max(0.1, matrix.shape[1] ** -0.5)
-        assert expected <= width, name
-        assert 0.9 * expected < matrix.abs().max() <= expected, name
+        assert expected <= width, place
+        assert 0.9 * expected < matrix.abs().max() <= expected, place
 
 
 @pytest.mark.parametrize(("attention", "opened"), [("none", True), ("general", False)])
