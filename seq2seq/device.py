@@ -10,16 +10,25 @@ import torch
 from seq2seq.errors import ConfigError
 from seq2seq.settings.runtime import RuntimeSettings
 
+AMX = bool(torch.cpu.get_capabilities().get("amx_bf16"))
+"""Whether the processor multiplies bf16 and bytes in tiles. oneDNN takes 2 to 20 ms to make such a kernel, often longer
+than the product itself takes (LAB.md, "Kernels for AMX"; see `seq2seq.models.linear.rounded`)."""
 KERNEL_CACHES = "ONEDNN_PRIMITIVE_CACHE_CAPACITY", "LRU_CACHE_CAPACITY"
 """Environment variables: kernels that oneDNN keeps, and those that PyTorch keeps beside them."""
-TRAINING_KERNELS, DECODING_KERNELS = 8, 64
-"""How many. A step of decoding meets the same dozen again and again, an update of training new ones."""
+FEW_KERNELS, TILE_KERNELS, DECODING_KERNELS = 8, 40, 64
+"""How many. A step of decoding meets the same dozen again and again, an update of training new ones; with AMX it meets
+three dozen, of which half come again. PyTorch's are always few."""
 MALLOPT_TRIM_THRESHOLD, MALLOPT_MMAP_THRESHOLD = -1, -3
 """Names of glibc's malloc.h."""
 KEPT_BYTES = 2**30
 
 
-def configure(runtime: RuntimeSettings, rank: int = 0, kernels: int = TRAINING_KERNELS) -> torch.device:
+def training_kernels(precision: str) -> int:
+    """Kernels that a training under `precision` (auto, bf16 or fp32) wants kept."""
+    return TILE_KERNELS if AMX and precision != "fp32" else FEW_KERNELS
+
+
+def configure(runtime: RuntimeSettings, rank: int = 0, kernels: int = FEW_KERNELS) -> torch.device:
     """Set up process `rank` of those that share the work and name its device.
 
     Raises ConfigError when CUDA is asked for and there is none, or too few devices for `runtime.processes`.
@@ -31,8 +40,8 @@ def configure(runtime: RuntimeSettings, rank: int = 0, kernels: int = TRAINING_K
     again: with sentences of all lengths that came to 1 GiB in 500 batches. `kernels` are enough (LAB.md). The caches'
     sizes are read from the environment when they are first used in a process; what the user has set there stays.
     """
-    for cache in KERNEL_CACHES:
-        os.environ.setdefault(cache, str(kernels))
+    for cache, size in zip(KERNEL_CACHES, (kernels, FEW_KERNELS), strict=True):
+        os.environ.setdefault(cache, str(size))
     _keep_freed_memory()
     torch.set_num_threads(runtime.threads or len(os.sched_getaffinity(0)))
     if not _uses_cuda(runtime):

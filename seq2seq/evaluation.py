@@ -14,7 +14,7 @@ import numpy as np
 from seq2seq.artifacts import Artifact
 from seq2seq.attention_maps import attention_map
 from seq2seq.corpora.pairs import Pairs, read_pairs
-from seq2seq.device import configure
+from seq2seq.device import DECODING_KERNELS, configure
 from seq2seq.errors import CorpusError, TrainingInterrupted
 from seq2seq.metrics import SentenceScores, bleu_of, score, score_sentences
 from seq2seq.model_folder import LoadedModel, load_model
@@ -51,7 +51,7 @@ def evaluate(evaluation: EvaluationSettings, train: Artifact, clean: Artifact, j
     Raises CorpusError when there is no test pair, ModelError when the model does not load, and TrainingInterrupted
     when the job is asked to stop.
     """
-    loaded = load_model(train.folder, configure(job.runtime))
+    loaded = load_model(train.folder, configure(job.runtime, kernels=DECODING_KERNELS))
     test = _read_test(clean)
     loaded = _facing(loaded, test)
     translator = Translator(loaded)

@@ -18,7 +18,7 @@ from torch import Tensor, nn
 from seq2seq.decoding import StepModel
 from seq2seq.device import computes_in_bf16
 from seq2seq.errors import ConfigError
-from seq2seq.models.linear import Linear
+from seq2seq.models.linear import Linear, on_rounded
 from seq2seq.models.seq2seq import Seq2Seq
 
 ROW_LIMIT, ROW_ZERO = 127, 128
@@ -76,13 +76,16 @@ def int8(weight_OI: Tensor, bias_O: Tensor | None) -> Linear:
     shift_O = torch.zeros_like(scales_O) if bias_O is None else bias_O.detach().float()
     multiply = torch.ops.onednn.qlinear_pointwise.default
 
+    def sums(bytes_NI: Tensor) -> Tensor:
+        return multiply(  # type: ignore[no-any-return]  # operators are untyped
+            bytes_NI, 1.0, ROW_ZERO, packed, scales_O, zeros_O, None, 1.0, 0, torch.float32, "none", [], ""
+        )
+
     def apply(rows_NI: Tensor) -> Tensor:
         floats_NI = rows_NI.float()
         scales_N1 = (floats_NI.abs().amax(-1, True) / ROW_LIMIT).clamp_min_(torch.finfo(torch.float32).tiny)
         bytes_NI = (floats_NI / scales_N1).add_(ROW_ZERO + 0.5).to(torch.uint8)
-        sums_NO = multiply(
-            bytes_NI, 1.0, ROW_ZERO, packed, scales_O, zeros_O, None, 1.0, 0, torch.float32, "none", [], ""
-        )
+        sums_NO = on_rounded(sums, bytes_NI)
         return torch.addcmul(shift_O, sums_NO, scales_N1, out=sums_NO).to(rows_NI.dtype)
 
     return apply

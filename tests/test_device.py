@@ -5,7 +5,8 @@ import sys
 import pytest
 import torch
 
-from seq2seq.device import KERNEL_CACHES, TRAINING_KERNELS, autocast, computes_in_bf16, configure
+from seq2seq import device
+from seq2seq.device import FEW_KERNELS, KERNEL_CACHES, autocast, computes_in_bf16, configure
 from seq2seq.errors import ConfigError
 from seq2seq.settings.runtime import RuntimeSettings
 
@@ -28,7 +29,7 @@ def test_the_number_of_threads_is_the_one_asked_for() -> None:
 
 
 @pytest.mark.parametrize("name", KERNEL_CACHES)
-@pytest.mark.parametrize(("given", "kept"), [(None, TRAINING_KERNELS), ("7", 7)])
+@pytest.mark.parametrize(("given", "kept"), [(None, FEW_KERNELS), ("7", 7)])
 def test_a_kernel_cache_is_small_unless_the_user_has_set_its_size(name: str, given: str | None, kept: int) -> None:
     environment = {key: value for key, value in os.environ.items() if key != name} | ({name: given} if given else {})
     program = (
@@ -37,6 +38,16 @@ def test_a_kernel_cache_is_small_unless_the_user_has_set_its_size(name: str, giv
     )
     told = subprocess.run([sys.executable, "-c", program], env=environment, capture_output=True, text=True, check=True)
     assert told.stdout.strip() == str(kept)
+
+
+@pytest.mark.parametrize("amx", [True, False])
+def test_a_training_keeps_more_kernels_only_where_they_are_dear(amx: bool, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(device, "AMX", amx)
+
+    kept = {precision: device.training_kernels(precision) for precision in ("auto", "bf16", "fp32")}
+
+    assert kept["fp32"] == FEW_KERNELS
+    assert {kept["auto"], kept["bf16"]} == {device.TILE_KERNELS if amx else FEW_KERNELS}
 
 
 @pytest.mark.parametrize(("precision", "type_"), [("fp32", torch.float32), ("bf16", torch.bfloat16)])

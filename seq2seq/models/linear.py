@@ -12,6 +12,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
+from seq2seq.device import AMX
+
 Linear = Callable[[Tensor], Tensor]
 """rows_NI -> rows_NO."""
 LinearMaker = Callable[[Tensor, Tensor | None], Linear]
@@ -20,6 +22,33 @@ LinearMaker = Callable[[Tensor, Tensor | None], Linear]
 TYPICAL_ROWS = 64
 LARGE = 2**18
 """Weights of a map from which on it is worth oneDNN's while to make a kernel for each new number of rows."""
+TILED = torch.bfloat16, torch.uint8
+"""What AMX multiplies, in tiles of TILE_ROWS rows."""
+TILE_ROWS = 16
+
+
+def rounded(rows_NI: Tensor, multiple: int = 0) -> Tensor:
+    """The rows, and after them as many rows of zeros as make their number one that comes again.
+
+    That is the next multiple of `multiple`, or, if this is 0, the next one of 16 with no more than four significant
+    bits. oneDNN makes a kernel for each number of rows, and for AMX that takes longer than many a product (LAB.md,
+    "Kernels for AMX"). Elsewhere, and where a tile is not full, the rows stay as they are.
+    """
+    count = len(rows_NI)
+    if not AMX or count < TILE_ROWS or rows_NI.device.type != "cpu" or rows_NI.dtype not in TILED:
+        return rows_NI
+    missing = -count % (multiple or max(TILE_ROWS, 1 << (count.bit_length() - 4)))
+    return functional.pad(rows_NI, (0, 0, 0, missing)) if missing else rows_NI
+
+
+def on_rounded(linear: Linear, rows_XI: Tensor) -> Tensor:
+    """What the map gives for rows of any leading shape, done on `rounded` rows."""
+    rows_NI = rows_XI.reshape(-1, rows_XI.shape[-1])
+    ready_RI = rounded(rows_NI)
+    if len(ready_RI) == len(rows_NI):
+        return linear(rows_XI)
+    products_NO = linear(ready_RI)[: len(rows_NI)]
+    return products_NO.view(*rows_XI.shape[:-1], products_NO.shape[-1])
 
 
 def plain(weight_OI: Tensor, bias_O: Tensor | None) -> Linear:
@@ -39,10 +68,15 @@ def packed(dtype: torch.dtype) -> LinearMaker:
         if not _onednn_packs(weight_OI):
             return lambda rows_NI: functional.linear(rows_NI.to(dtype), weight_OI, bias_O)
         blocks = torch.ops.mkldnn._reorder_linear_weight(weight_OI, TYPICAL_ROWS)
-        multiply = torch.ops.mkldnn._linear_pointwise.default
-        return lambda rows_NI: multiply(rows_NI.to(dtype), blocks, bias_O, "none", [], "")
+        multiply = partial(_by_onednn, weight_OI=blocks, bias_O=bias_O)
+        return lambda rows_NI: on_rounded(multiply, rows_NI.to(dtype))
 
     return make
+
+
+def _by_onednn(rows_NI: Tensor, weight_OI: Tensor, bias_O: Tensor | None) -> Tensor:
+    products_NO: Tensor = torch.ops.mkldnn._linear_pointwise.default(rows_NI, weight_OI, bias_O, "none", [], "")
+    return products_NO
 
 
 def product(rows_NI: Tensor, weight_OI: Tensor, bias_O: Tensor | None = None) -> Tensor:
@@ -52,8 +86,7 @@ def product(rows_NI: Tensor, weight_OI: Tensor, bias_O: Tensor | None = None) ->
     can do (LAB.md, "Products in float32"): large ones go to oneDNN instead, which has bf16's already.
     """
     if _faster_by_onednn(rows_NI, weight_OI):
-        found: Tensor = torch.ops.mkldnn._linear_pointwise(rows_NI, weight_OI, bias_O, "none", [], "")
-        return found
+        return _by_onednn(rows_NI, weight_OI, bias_O)
     return functional.linear(rows_NI, weight_OI, bias_O)
 
 
@@ -76,12 +109,15 @@ class _Linear(torch.autograd.Function):
 
 
 class LinearLayer(nn.Linear):
-    """PyTorch's, whose float32 products on a CPU are done as `product` does them, where that is faster."""
+    """PyTorch's, whose products on a CPU are done as `product` does them, or under autocast on `rounded` rows."""
 
     def forward(self, input: Tensor) -> Tensor:
         """x Wᵀ + b, for an input of any number of dimensions."""
-        as_it_is = torch.is_autocast_enabled(input.device.type) or torch.compiler.is_compiling()
-        if as_it_is or not _faster_by_onednn(input, self.weight):
+        if torch.compiler.is_compiling():
+            return super().forward(input)
+        if torch.is_autocast_enabled(kind := input.device.type):
+            return on_rounded(super().forward, input.to(torch.get_autocast_dtype(kind)))
+        if not _faster_by_onednn(input, self.weight):
             return super().forward(input)
         found: Tensor = _Linear.apply(input, self.weight, self.bias)  # type: ignore[no-untyped-call]  # torch's is untyped
         return found

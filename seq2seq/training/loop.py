@@ -21,7 +21,14 @@ from tokenizers import Tokenizer
 from seq2seq.artifacts import Artifact
 from seq2seq.batching import read_encoded
 from seq2seq.corpora.pairs import SIDES, read_pairs
-from seq2seq.device import configure, generator_state, process_count, product_type, set_generator_state
+from seq2seq.device import (
+    configure,
+    generator_state,
+    process_count,
+    product_type,
+    set_generator_state,
+    training_kernels,
+)
 from seq2seq.errors import Seq2SeqError, TrainingInterrupted
 from seq2seq.model_folder import fill, write_model
 from seq2seq.models.build import build_model
@@ -68,7 +75,7 @@ def train_from(
     job: Job,
 ) -> dict[str, Any]:
     """`train`, from the weights in a safetensors file where one is given: they are then the first candidate."""
-    device = configure(job.runtime)
+    device = configure(job.runtime, kernels=training_kernels(training.precision))
     tokenizer_files = [str(vocabulary.file(f"{side}_tokenizer.json").resolve()) for side in SIDES]
     source_tokenizer, target_tokenizer = map(Tokenizer.from_file, tokenizer_files)
     references = read_pairs(clean.file("valid.arrow"))

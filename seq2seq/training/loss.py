@@ -5,7 +5,8 @@ logits, their softmax and their gradient. Here the layer and its loss are one fu
 tokens in chunks and keeps only the gradients of what goes in, computed on the way (as in Cut Your Losses,
 Wijmans et al. 2025, section 4, and Liger's fused kernel, on plain matrix products).
 
-Shapes in names: N real target tokens, F feature size, V vocabulary size, C tokens of a chunk.
+Shapes in names: N real target tokens, F feature size, V vocabulary size, C tokens of a chunk,
+R rows of its products (C, `rounded`).
 """
 
 from collections.abc import Iterator
@@ -14,9 +15,10 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from seq2seq.models.linear import product
+from seq2seq.models.linear import product, rounded
 
-CHUNK_TOKENS = 512
+CHUNK_TOKENS, MULTIPLE = 512, 256
+"""Of a chunk, and of the rows that a smaller last one is rounded up to."""
 SMALLEST = torch.finfo(torch.float32).tiny
 """Smaller probabilities count as this one in the value of a loss: no token costs more than 87 nats."""
 
@@ -52,7 +54,8 @@ class _LinearCrossEntropy(torch.autograd.Function):
         for rows in _chunks(len(features_NF), copies=2 if r_drop else 1):
             features_CF = torch.cat([features_NF[part] for part in rows])
             right_C1 = torch.cat([targets_N[part] for part in rows])[:, None]
-            logits_CV = product(features_CF, weight, bias)
+            features_RF = rounded(features_CF, MULTIPLE)
+            logits_CV = product(features_RF, weight, bias)[: len(features_CF)]
             right_logits_C1 = logits_CV.gather(1, right_C1).to(nll.dtype)
             if r_drop:
                 divergence, probabilities_CV, grad_CV = _divergence(logits_CV.to(nll.dtype))
@@ -66,10 +69,12 @@ class _LinearCrossEntropy(torch.autograd.Function):
             loss += chunk_nll_C1.sum() + smoothing * right_logits_C1.sum()
             if not learn:
                 continue
-            grad_CV.scatter_add_(1, right_C1, torch.full_like(right_C1, smoothing - 1, dtype=dtype))
+            # By index: scatter_add_ copies the whole chunk.
+            grad_CV[torch.arange(len(grad_CV), device=grad_CV.device), right_C1[:, 0]] += smoothing - 1
             grad_bias_V += grad_CV.sum(0)
-            grad_weight_VF += product(grad_CV.T, features_CF.T)
-            grad_features_CF = product(grad_CV, weight.T).sub_((share * rows_F).to(dtype))
+            grad_RV = rounded(grad_CV, MULTIPLE)
+            grad_weight_VF += product(grad_RV.T, features_RF.T)
+            grad_features_CF = product(grad_RV, weight.T)[: len(grad_CV)].sub_((share * rows_F).to(dtype))
             for part, grad_PF in zip(rows, grad_features_CF.chunk(len(rows)), strict=True):
                 grad_features_NF[part] = grad_PF
         ctx.save_for_backward(grad_features_NF, grad_weight_VF, grad_bias_V)

@@ -16,7 +16,7 @@ from typing import Any
 import torch
 from tokenizers import Tokenizer
 
-from seq2seq.device import configure, generator_state, set_generator_state
+from seq2seq.device import configure, generator_state, set_generator_state, training_kernels
 from seq2seq.models.build import build_model
 from seq2seq.peak_memory import peak_memory_mib
 from seq2seq.settings.model import ModelSettings
@@ -36,7 +36,7 @@ def serve(connection: Connection, descriptor: int) -> None:
     order: dict[str, Any] = json.loads(connection.recv_bytes())
     rank, size = order["rank"], order["size"]
     training = TrainingSettings.model_validate(order["training"])
-    device = configure(RuntimeSettings.model_validate(order["runtime"]), rank)
+    device = configure(RuntimeSettings.model_validate(order["runtime"]), rank, training_kernels(training.precision))
     torch.set_num_threads(max(1, torch.get_num_threads() // size))
     source_tokenizer, target_tokenizer = map(Tokenizer.from_file, order["tokenizers"])
     data = read_training_data(Path(order["pairs"]), source_tokenizer, target_tokenizer, training)

@@ -5,7 +5,8 @@ import torch
 from torch import nn
 
 from seq2seq.models import linear
-from seq2seq.models.linear import LinearLayer, product
+from seq2seq.models.linear import LinearLayer, LinearMaker, packed, product, rounded
+from seq2seq.quantization import int8
 
 
 @pytest.fixture(params=[0, linear.LARGE], ids=["oneDNN", "too small for oneDNN"], autouse=True)
@@ -48,9 +49,61 @@ def test_a_layer_gives_what_pytorchs_gives_and_the_same_gradients(shape: tuple[i
         assert torch.allclose(mine.double(), exactly, atol=1e-5)
 
 
-def test_under_autocast_a_layer_computes_in_its_type() -> None:
+@pytest.mark.parametrize("amx", [True, False])
+@pytest.mark.parametrize("shape", [(24,), (19, 24), (7, 40, 24), (0, 24)])
+def test_under_autocast_a_layer_computes_in_its_type_and_so_does_its_gradient(
+    shape: tuple[int, ...], amx: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(linear, "AMX", amx)
+    torch.manual_seed(3)
+    layer, rows = LinearLayer(24, 51), torch.randn(shape, requires_grad=True)
+    parameters = [rows, layer.weight, layer.bias]
+    pull = torch.randn(*shape[:-1], 51)
+
     with torch.autocast("cpu", torch.bfloat16):
-        assert LinearLayer(8, 8)(torch.randn(2, 8)).dtype == torch.bfloat16
+        found = layer(rows)
+    exact = layer(rows)
+
+    assert found.dtype == torch.bfloat16
+    assert (found - exact).norm() <= 0.01 * exact.norm()
+    close, wanted = (torch.autograd.grad((each * pull).sum(), parameters) for each in (found, exact))
+    for mine, exactly in zip(close, wanted, strict=True):
+        assert (mine - exactly).norm() <= 0.02 * exactly.norm()
+
+
+def test_rows_are_filled_up_to_few_numbers_and_only_for_tiles(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(linear, "AMX", True)
+    rows = {
+        count: torch.full((count, 3), 2.0, dtype=torch.bfloat16) for count in (0, 1, 15, 16, 17, 130, 257, 2000, 2049)
+    }
+
+    found = {count: rounded(each) for count, each in rows.items()}
+
+    sizes = {0: 0, 1: 1, 15: 15, 16: 16, 17: 32, 130: 144, 257: 288, 2000: 2048, 2049: 2304}
+    assert {count: len(each) for count, each in found.items()} == sizes
+    for count, each in found.items():
+        assert torch.equal(each[:count], rows[count])
+        assert not each[count:].any()
+    assert len(rounded(rows[130], 256)) == 256
+    assert len(rounded(rows[130].float())) == 130
+    monkeypatch.setattr(linear, "AMX", False)
+    assert len(rounded(rows[130])) == 130
+
+
+@pytest.mark.parametrize("maker", [packed(torch.bfloat16), int8], ids=["packed", "int8"])
+@pytest.mark.parametrize("shape", [(19, 24), (35, 1, 24)])
+def test_maps_for_decoding_give_the_same_for_rows_that_are_filled_up(
+    maker: LinearMaker, shape: tuple[int, ...], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    torch.manual_seed(4)
+    apply, rows = maker(torch.randn(51, 24), torch.randn(51)), torch.randn(shape).bfloat16()
+    found = []
+    for amx in (True, False):
+        monkeypatch.setattr(linear, "AMX", amx)
+        found.append(apply(rows))
+
+    assert found[0].shape == (*shape[:-1], 51)
+    torch.testing.assert_close(*found, rtol=0.01, atol=0.05)
 
 
 def test_a_layer_of_doubles_stays_one_of_doubles() -> None:

@@ -2,6 +2,7 @@ import pytest
 import torch
 from torch.nn import functional
 
+from seq2seq.models import linear
 from seq2seq.training.loss import CHUNK_TOKENS, linear_cross_entropy
 
 TOKENS = 2 * CHUNK_TOKENS + 37  # two whole chunks and a part of one
@@ -37,13 +38,22 @@ def test_the_likelihood_beside_the_loss_is_free_of_smoothing() -> None:
     assert not nll.requires_grad
 
 
-def test_under_bf16_autocast_the_loss_stays_close_and_gradients_keep_their_type() -> None:
+@pytest.mark.parametrize("amx", [True, False])
+@pytest.mark.parametrize("r_drop", [0.0, 0.7])
+def test_under_bf16_autocast_the_loss_and_its_gradients_stay_close(
+    amx: bool, r_drop: float, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(linear, "AMX", amx)  # the last chunk is then filled up
     *inputs, targets_N = problem(torch.float32)
-    exact, _ = linear_cross_entropy(*inputs, targets_N, 0.1)
+    inputs, targets_N = [inputs[0][1:], *inputs[1:]], targets_N[1:]
+    exact, exact_nll = linear_cross_entropy(*inputs, targets_N, 0.1, r_drop)
     with torch.autocast("cpu", torch.bfloat16):
-        rounded, _ = linear_cross_entropy(*inputs, targets_N, 0.1)
-    assert abs(rounded.item() / exact.item() - 1) < 0.01
-    assert [grad.dtype for grad in torch.autograd.grad(rounded, inputs)] == [torch.float32] * 3
+        close, close_nll = linear_cross_entropy(*inputs, targets_N, 0.1, r_drop)
+    assert abs(close.item() / exact.item() - 1) < 0.01
+    assert abs(close_nll.item() / exact_nll.item() - 1) < 0.01
+    for found, wanted in zip(torch.autograd.grad(close, inputs), torch.autograd.grad(exact, inputs), strict=True):
+        assert found.dtype == torch.float32
+        assert (found - wanted).norm() < 0.02 * wanted.norm()
 
 
 def r_drop_by_autograd(
