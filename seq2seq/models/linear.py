@@ -30,14 +30,14 @@ TILE_ROWS = 16
 def rounded(rows_NI: Tensor, multiple: int = 0) -> Tensor:
     """The rows, and after them as many rows of zeros as make their number one that comes again.
 
-    That is the next multiple of `multiple`, or, if this is 0, the next one of 16 with no more than four significant
+    That is the next multiple of `multiple`, or, if this is 0, the next one of 16 with no more than three significant
     bits. oneDNN makes a kernel for each number of rows, and for AMX that takes longer than many a product (LAB.md,
     "Kernels for AMX"). Elsewhere, and where a tile is not full, the rows stay as they are.
     """
     count = len(rows_NI)
     if not AMX or count < TILE_ROWS or rows_NI.device.type != "cpu" or rows_NI.dtype not in TILED:
         return rows_NI
-    missing = -count % (multiple or max(TILE_ROWS, 1 << (count.bit_length() - 4)))
+    missing = -count % (multiple or max(TILE_ROWS, 1 << (count.bit_length() - 3)))
     return functional.pad(rows_NI, (0, 0, 0, missing)) if missing else rows_NI
 
 

@@ -79,7 +79,7 @@ def test_rows_are_filled_up_to_few_numbers_and_only_for_tiles(monkeypatch: pytes
 
     found = {count: rounded(each) for count, each in rows.items()}
 
-    sizes = {0: 0, 1: 1, 15: 15, 16: 16, 17: 32, 130: 144, 257: 288, 2000: 2048, 2049: 2304}
+    sizes = {0: 0, 1: 1, 15: 15, 16: 16, 17: 32, 130: 160, 257: 320, 2000: 2048, 2049: 2560}
     assert {count: len(each) for count, each in found.items()} == sizes
     for count, each in found.items():
         assert torch.equal(each[:count], rows[count])
