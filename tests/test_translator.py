@@ -10,7 +10,7 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from seq2seq.device import DECODING_KERNELS, KERNEL_CACHES
+from seq2seq.device import DECODING_KERNELS, FEW_KERNELS, KERNEL_CACHES
 from seq2seq.errors import ModelError
 from seq2seq.model_folder import load_model
 from seq2seq.settings.runtime import RuntimeSettings
@@ -58,7 +58,7 @@ def test_decoding_keeps_the_kernels_of_its_step(folder: Path, monkeypatch: pytes
     for cache in KERNEL_CACHES:
         monkeypatch.delenv(cache, raising=False)
     Translator.load(folder, RUNTIME)
-    assert {os.environ[cache] for cache in KERNEL_CACHES} == {str(DECODING_KERNELS)}
+    assert [os.environ[cache] for cache in KERNEL_CACHES] == [str(DECODING_KERNELS), str(FEW_KERNELS)]
 
 
 def test_sentences_without_a_token_have_empty_translations_and_never_reach_the_model(
