@@ -37,8 +37,9 @@ def configure(runtime: RuntimeSettings, rank: int = 0, kernels: int = FEW_KERNEL
     cores know it. On a CPU this changes nothing.
 
     oneDNN keeps a compiled kernel with packed weights for each shape it has met, 1,024 of them, and PyTorch as many
-    again: with sentences of all lengths that came to 1 GiB in 500 batches. `kernels` are enough (LAB.md). The caches'
-    sizes are read from the environment when they are first used in a process; what the user has set there stays.
+    again: with sentences of all lengths that came to 1 GiB in 500 batches. `kernels` of oneDNN's and few of PyTorch's
+    are enough (LAB.md). The caches' sizes are read from the environment when they are first used in a process; what
+    the user has set there stays.
     """
     for cache, size in zip(KERNEL_CACHES, (kernels, FEW_KERNELS), strict=True):
         os.environ.setdefault(cache, str(size))

@@ -17,8 +17,8 @@ from torch import Tensor
 
 from seq2seq.models.linear import product, rounded
 
-CHUNK_TOKENS, MULTIPLE = 512, 256
-"""Of a chunk, and of the rows that a smaller last one is rounded up to."""
+CHUNK_TOKENS, PART_ROWS = 512, 256
+"""Tokens of a chunk; the rows of a smaller last one are `rounded` up to a multiple of the second."""
 SMALLEST = torch.finfo(torch.float32).tiny
 """Smaller probabilities count as this one in the value of a loss: no token costs more than 87 nats."""
 
@@ -54,7 +54,7 @@ class _LinearCrossEntropy(torch.autograd.Function):
         for rows in _chunks(len(features_NF), copies=2 if r_drop else 1):
             features_CF = torch.cat([features_NF[part] for part in rows])
             right_C1 = torch.cat([targets_N[part] for part in rows])[:, None]
-            features_RF = rounded(features_CF, MULTIPLE)
+            features_RF = rounded(features_CF, PART_ROWS)
             logits_CV = product(features_RF, weight, bias)[: len(features_CF)]
             right_logits_C1 = logits_CV.gather(1, right_C1).to(nll.dtype)
             if r_drop:
@@ -72,7 +72,7 @@ class _LinearCrossEntropy(torch.autograd.Function):
             # By index: scatter_add_ copies the whole chunk.
             grad_CV[torch.arange(len(grad_CV), device=grad_CV.device), right_C1[:, 0]] += smoothing - 1
             grad_bias_V += grad_CV.sum(0)
-            grad_RV = rounded(grad_CV, MULTIPLE)
+            grad_RV = rounded(grad_CV, PART_ROWS)
             grad_weight_VF += product(grad_RV.T, features_RF.T)
             grad_features_CF = product(grad_RV, weight.T)[: len(grad_CV)].sub_((share * rows_F).to(dtype))
             for part, grad_PF in zip(rows, grad_features_CF.chunk(len(rows)), strict=True):
