@@ -1,6 +1,7 @@
 """What a second core gives in training: one thread, two threads and two processes, in turn on the same batches.
 
     python -m benchmarks.two_cores CORPUS [--rounds 5] [--batch-tokens 1000] [--steps 40] [--precision bf16]
+        [--settings model.input_feeding=true]
 
 CORPUS is a folder with Multi30k's train, valid and test_2016_flickr texts. Each measurement is a training of the preset
 `multi30k` that is stopped after its warm-up and `--steps` updates. The aim: two processes at 1.7 times one thread.
@@ -8,7 +9,7 @@ CORPUS is a folder with Multi30k's train, valid and test_2016_flickr texts. Each
 
 import tempfile
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from statistics import median
 from typing import Any
@@ -45,9 +46,16 @@ def seconds(config: Config, records: Mapping[str, Record], workspace: Workspace,
     raise AssertionError("a training that is asked to stop stops")
 
 
-def measure(corpus: Path, rounds: int = 5, batch_tokens: int = 1000, steps: int = 40, precision: str = "bf16") -> None:
-    """Print medians, their spread, and the ratio to one thread."""
-    settings = {
+def measure(
+    corpus: Path,
+    rounds: int = 5,
+    batch_tokens: int = 1000,
+    steps: int = 40,
+    precision: str = "bf16",
+    settings: Sequence[str] = (),
+) -> None:
+    """Print medians, their spread, and the ratio to one thread; `settings` are further ones, as section.field=value."""
+    chosen = {
         "corpus": {"kind": "files", "directory": str(corpus), "valid": "valid", "test": "test_2016_flickr"},
         "training": {"batch_tokens": batch_tokens, "precision": precision, "validations_per_epoch": 0.01},
         "runtime": {"device": "cpu", "log_every_seconds": 1e-9, "checkpoint_every_seconds": 1e9},
@@ -55,13 +63,13 @@ def measure(corpus: Path, rounds: int = 5, batch_tokens: int = 1000, steps: int 
     walls: dict[str, list[float]] = {way: [] for way in WAYS}
     with tempfile.TemporaryDirectory() as folder:
         prepared = Workspace(Path(folder, "prepared"))
-        records = do_all(BEFORE_TRAINING, _config(settings, {}), prepared)
+        records = do_all(BEFORE_TRAINING, _config(chosen, {}, settings), prepared)
         for number in range(rounds):
             for way, runtime in WAYS.items():
                 workspace = Workspace(Path(folder, f"{number} {way}"))
                 workspace.root.mkdir()
                 (workspace.root / "artifacts").symlink_to(prepared.root / "artifacts")
-                walls[way].append(seconds(_config(settings, runtime), records, workspace, steps))
+                walls[way].append(seconds(_config(chosen, runtime, settings), records, workspace, steps))
     one = walls["one thread"]
     rows = []
     for way, times in walls.items():
@@ -72,13 +80,13 @@ def measure(corpus: Path, rounds: int = 5, batch_tokens: int = 1000, steps: int 
     print(markdown_table(header, rows))
 
 
-def _config(settings: Mapping[str, Mapping[str, Any]], runtime: Mapping[str, int]) -> Config:
+def _config(chosen: Mapping[str, Mapping[str, Any]], runtime: Mapping[str, int], settings: Sequence[str]) -> Config:
     values = [
         f"{section}.{name}={value}"
-        for section, chosen in {**settings, "runtime": {**settings["runtime"], **runtime}}.items()
-        for name, value in chosen.items()
+        for section, fields in {**chosen, "runtime": {**chosen["runtime"], **runtime}}.items()
+        for name, value in fields.items()
     ]
-    return load_config("multi30k", values)
+    return load_config("multi30k", [*values, *settings])
 
 
 if __name__ == "__main__":

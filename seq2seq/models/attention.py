@@ -5,11 +5,15 @@ S source positions, T target positions, Q queries of a sentence, H sizes of stat
 """
 
 import math
+from collections.abc import Callable
 
 import torch
 from torch import Tensor, nn
 
 from seq2seq.models.linear import LinearLayer
+
+Products = Callable[[Tensor, Tensor], Tensor]
+"""As `torch.bmm`."""
 
 
 class DotAttention(nn.Module):
@@ -19,12 +23,17 @@ class DotAttention(nn.Module):
         """What states are compared with; computed once per sentence."""
         return values_BSH
 
-    def scores(self, states_BQH: Tensor, keys_BSK: Tensor) -> Tensor:
+    def scores(self, states_BQH: Tensor, keys_BSK: Tensor, bmm: Products) -> Tensor:
         """scores_BQS, not normalised."""
-        return torch.bmm(states_BQH, keys_BSK.transpose(1, 2))
+        return bmm(states_BQH, keys_BSK.transpose(1, 2))
 
     def forward(
-        self, states_NTH: Tensor, keys_BSK: Tensor, values_BSH: Tensor, padding_BS: Tensor
+        self,
+        states_NTH: Tensor,
+        keys_BSK: Tensor,
+        values_BSH: Tensor,
+        padding_BS: Tensor,
+        bmm: Products = torch.bmm,
     ) -> tuple[Tensor, Tensor]:
         """contexts_NTH and weights_NTS; padding gets no weight.
 
@@ -32,9 +41,9 @@ class DotAttention(nn.Module):
         """
         rows, times, _ = states_NTH.shape
         states_BQH = states_NTH.reshape(keys_BSK.shape[0], -1, states_NTH.shape[2])
-        scores_BQS = self.scores(states_BQH, keys_BSK).masked_fill(padding_BS[:, None, :], -math.inf)
+        scores_BQS = self.scores(states_BQH, keys_BSK, bmm).masked_fill(padding_BS[:, None, :], -math.inf)
         weights_BQS = scores_BQS.softmax(-1, dtype=torch.float32).to(values_BSH.dtype)
-        contexts_BQH = torch.bmm(weights_BQS, values_BSH)
+        contexts_BQH = bmm(weights_BQS, values_BSH)
         return contexts_BQH.view(rows, times, -1), weights_BQS.view(rows, times, -1)
 
 
@@ -61,7 +70,7 @@ class AdditiveAttention(DotAttention):
     def keys(self, values_BSH: Tensor) -> Tensor:
         return self.key(values_BSH)  # type: ignore[no-any-return]  # nn.Module.__call__ is untyped
 
-    def scores(self, states_BQH: Tensor, keys_BSK: Tensor) -> Tensor:
+    def scores(self, states_BQH: Tensor, keys_BSK: Tensor, bmm: Products) -> Tensor:
         summed_BQSK = self.query(states_BQH)[:, :, None] + keys_BSK[:, None]
         energies_BQS: Tensor = self.energy(torch.tanh(summed_BQSK)).squeeze(-1)
         return energies_BQS

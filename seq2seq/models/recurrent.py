@@ -7,12 +7,13 @@ F feature size, V vocabulary size.
 import torch
 from torch import Tensor, nn
 
-from seq2seq.models.attention import make_attention
+from seq2seq.models.attention import Products, make_attention
 from seq2seq.models.embedding import Dropout, Embedding
-from seq2seq.models.linear import Linear, LinearLayer, LinearMaker, plain
+from seq2seq.models.linear import Linear, LinearLayer, LinearMaker
 from seq2seq.models.memory import Memory, State
 from seq2seq.models.recurrent_layers import RecurrentLayers
 from seq2seq.models.recurrent_step import DecoderStep, Stepper
+from seq2seq.models.repeated import RepeatedProducts, repeated
 from seq2seq.models.seq2seq import Seq2Seq
 from seq2seq.settings.model import ModelSettings
 from seq2seq.special_tokens import PAD
@@ -126,7 +127,7 @@ class RecurrentDecoder(nn.Module):
         return self.dropout(self.features(states_BTH, memory, self.readout)), last
 
     def _step_by_step(self, inputs_BT: Tensor, memory: Memory, state: State) -> tuple[Tensor, State]:
-        step = DecoderStep(self, plain)
+        step = DecoderStep(self, repeated, RepeatedProducts())
         noise, features = self._noise(inputs_BT), []
         for time, products_BG in enumerate(step.read(inputs_BT).unbind(1)):
             features_BF, state = step(products_BG, memory, state, [each[:, time] for each in noise])
@@ -141,7 +142,7 @@ class RecurrentDecoder(nn.Module):
         ones = self.output.weight.new_ones(1, 1, 1)
         return [self.dropout(ones.expand(*inputs_BT.shape, size)) for size in sizes]
 
-    def features(self, states_NTH: Tensor, memory: Memory, readout: Linear | None) -> Tensor:
+    def features(self, states_NTH: Tensor, memory: Memory, readout: Linear | None, bmm: Products = torch.bmm) -> Tensor:
         """tanh(W [context; state]) (Luong et al. 2015, equation 5); the lecture's decoder reads its state alone.
 
         With `layer_norm` the sums are normalised before the tanh; without a readout, the states are.
@@ -149,7 +150,7 @@ class RecurrentDecoder(nn.Module):
         if readout is None:
             return self.norm(states_NTH)  # type: ignore[no-any-return]  # nn.Module.__call__ is untyped
         if self.attention is not None:
-            contexts_NTH, _ = self.attention(states_NTH, memory.keys_BSK, memory.values_BSH, memory.padding_BS)
+            contexts_NTH, _ = self.attention(states_NTH, memory.keys_BSK, memory.values_BSH, memory.padding_BS, bmm)
             states_NTH = torch.cat([contexts_NTH.to(states_NTH.dtype), states_NTH], -1)
         return torch.tanh(self.norm(readout(states_NTH)))
 

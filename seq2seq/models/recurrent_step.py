@@ -1,8 +1,8 @@
 """One token at a time through a recurrent decoder.
 
 `nn.LSTM` lays its weights out anew for each call and is slow for a single step of few rows. Here a step is written
-out on linear maps that the caller provides (see `seq2seq.models.linear`): the live weights where gradients are
-wanted (input feeding needs single steps in training, too), packed or quantized copies for decoding.
+out on linear maps that the caller provides: the live weights where gradients are wanted (input feeding needs single
+steps in training, too; see `seq2seq.models.repeated`), packed or quantized copies for decoding.
 
 Shapes in names: B sentences, N rows (N = B or a multiple of it), T target positions, H hidden size, L layers,
 G the gates of a layer side by side (4 H for LSTM, 3 H for GRU), F feature size, V vocabulary size.
@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING
 import torch
 from torch import Tensor
 
+from seq2seq.models.attention import Products
 from seq2seq.models.linear import LinearMaker
 from seq2seq.models.memory import Memory, State
 
@@ -24,10 +25,10 @@ if TYPE_CHECKING:
 
 
 class DecoderStep:
-    """A decoder's step on maps made by `linear` from the weights as they are now."""
+    """A decoder's step on maps made by `linear` from the weights as they are now; attention's products are `bmm`'s."""
 
-    def __init__(self, decoder: RecurrentDecoder, linear: LinearMaker) -> None:
-        self._decoder = decoder
+    def __init__(self, decoder: RecurrentDecoder, linear: LinearMaker, bmm: Products = torch.bmm) -> None:
+        self._decoder, self._bmm = decoder, bmm
         layers = [dict(layer.named_parameters()) for layer in decoder.recurrent.layers]
         first, size = layers[0], decoder.embedding.embedding_dim
         self._read = linear(first["weight_ih_l0"][:, :size], first["bias_ih_l0"])
@@ -62,7 +63,7 @@ class DecoderStep:
             else:
                 after.append(lstm_cell(products_NG + recall(hidden_NH), state.cell_BLH[:, number]))
             outputs_NH = layers.pass_on(number, outputs_NH, after[-1][0])
-        features_NF = self._decoder.features(outputs_NH[:, None], memory, self._readout)[:, 0]
+        features_NF = self._decoder.features(outputs_NH[:, None], memory, self._readout, self._bmm)[:, 0]
         if noise:
             features_NF = features_NF * noise[-1]
         parts = [torch.stack(part, 1) for part in zip(*after, strict=True)]
