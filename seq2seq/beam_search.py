@@ -1,6 +1,6 @@
 """Beam search over a batch of sentences, with length normalisation.
 
-Shapes in names: B sentences still being decoded, S source positions, K hypotheses of a sentence, N = B * K,
+Shapes in names: B sentences still in the batch, S source positions, K hypotheses of a sentence, N = B * K,
 T tokens so far (BOS included), V target vocabulary size, D all sentences of the batch.
 """
 
@@ -10,7 +10,7 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
-from seq2seq.decoding import StepModel, forbid, likeliest
+from seq2seq.decoding import StepModel, forbid, likeliest, rows_that_go_on
 from seq2seq.models.memory import MemoryT, StateT
 from seq2seq.special_tokens import BOS, EOS
 
@@ -39,11 +39,11 @@ def beam_search(
     score for the sentence's best; the others go on. A hypothesis of `max_lengths_B` tokens can only end. With
     `beam_size` 1 this is greedy decoding.
 
-    A sentence is decided, and leaves the batch, once its best finished hypothesis scores no less than the best live
-    one would if its very next token were EOS and cost nothing. Without length normalisation this never changes the
-    result: log-probabilities can only fall. With it, a hypothesis that would overtake by growing longer still is not
-    waited for. The exact bound (Huang et al. 2017, section 3: the longest length allowed in the place of the next)
-    is half as slow again and gave a lower BLEU (LAB.md).
+    A sentence is decided, and may leave the batch (see `rows_that_go_on`), once its best finished hypothesis scores
+    no less than the best live one would if its very next token were EOS and cost nothing. Without length
+    normalisation this never changes the result: log-probabilities can only fall. With it, a hypothesis that would
+    overtake by growing longer still is not waited for. The exact bound (Huang et al. 2017, section 3: the longest
+    length allowed in the place of the next) is half as slow again and gave a lower BLEU (LAB.md).
 
     The lengths are int64 on the CPU, each at least 1. The caller sees to `model.eval()`.
     """
@@ -55,16 +55,17 @@ def beam_search(
     while len(search.sentences_B):
         logits_NV, state = model.step(search.last_tokens(), memory, state)
         origins_BK = search.extend(logits_NV)
-        undecided_M = search.settle()
-        if len(undecided_M) < len(origins_BK):
-            origins_BK, memory = origins_BK[undecided_M], memory.select(undecided_M)
-            search.keep(undecided_M)
+        search.settle()
+        rows_M = rows_that_go_on(search.undecided_B)
+        if len(rows_M) < len(origins_BK):
+            origins_BK, memory = origins_BK[rows_M], memory.select(rows_M)
+            search.keep(rows_M)
         state = state.select(origins_BK.flatten())
     return search.best()
 
 
 class _Search:
-    """The hypotheses of the sentences that are not decided yet, and the best finished one of every sentence."""
+    """The hypotheses of the sentences that are being decoded, and the best finished one of every sentence."""
 
     def __init__(self, limits_D: Tensor, beam_size: int, length_penalty: float) -> None:
         sentences, device = len(limits_D), limits_D.device
@@ -73,6 +74,7 @@ class _Search:
         self.shortest_limit = int(limits_D.min())
         self.limits_B = limits_D
         self.sentences_B = torch.arange(sentences, device=device)
+        self.undecided_B = torch.ones(sentences, dtype=torch.bool, device=device)
         # One hypothesis at first: the beam fills up as soon as there are enough continuations.
         self.totals_BK = torch.zeros(sentences, 1, device=device)
         self.tokens_BKT = torch.full((sentences, 1, 1), BOS, device=device)
@@ -100,25 +102,26 @@ class _Search:
         self.tokens_BKT = torch.cat([self.tokens_BKT.flatten(0, 1)[origins_BK], tokens_BK1], 2)
         return origins_BK
 
-    def settle(self) -> Tensor:
-        """Let what ended compete for its sentence's best; gives the rows (of B) of the sentences that go on."""
+    def settle(self) -> None:
+        """Let what ended compete for its sentence's best, until that is decided."""
         length = self.tokens_BKT.shape[2] - 1
         ended_BK = self.tokens_BKT[:, :, -1] == EOS
         ended_B, slots_B = self.totals_BK.masked_fill(~ended_BK, -math.inf).max(1)
         scores_B = ended_B / length**self.length_penalty
-        better_M = (scores_B > self.best_scores_D[self.sentences_B]).nonzero()[:, 0]
+        better_M = (self.undecided_B & (scores_B > self.best_scores_D[self.sentences_B])).nonzero()[:, 0]
         if len(better_M):
             sentences_M = self.sentences_B[better_M]
             self.best_scores_D[sentences_M] = scores_B[better_M]
             self.best_lengths_D[sentences_M] = length - 1
             self.best_tokens_DT[sentences_M, :length] = self.tokens_BKT[better_M, slots_B[better_M], 1:]
         self.totals_BK = self.totals_BK.masked_fill(ended_BK, -math.inf)
-        bounds_B: Tensor = self.totals_BK.amax(1) / (length + 1) ** self.length_penalty
-        return (bounds_B > self.best_scores_D[self.sentences_B]).nonzero()[:, 0]
+        bounds_B = self.totals_BK.amax(1) / (length + 1) ** self.length_penalty
+        self.undecided_B = self.undecided_B & (bounds_B > self.best_scores_D[self.sentences_B])
 
     def keep(self, rows_M: Tensor) -> None:
         """Drop the sentences in all other rows (of B)."""
         self.sentences_B, self.limits_B = self.sentences_B[rows_M], self.limits_B[rows_M]
+        self.undecided_B = self.undecided_B[rows_M]
         self.totals_BK, self.tokens_BKT = self.totals_BK[rows_M], self.tokens_BKT[rows_M]
 
     def best(self) -> list[Hypothesis]:

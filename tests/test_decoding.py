@@ -194,6 +194,27 @@ def test_decided_sentences_leave_a_beam_search_batch() -> None:
     assert sentences == [sum(limit >= step for limit in LIMITS) for step in range(1, max(LIMITS) + 1)]
 
 
+@pytest.mark.parametrize("length_penalty", [1.0, 3.0])
+@pytest.mark.parametrize("beam_size", [1, 3])
+def test_a_large_batch_shrinks_to_numbers_that_come_again_and_translates_as_small_ones_do(
+    beam_size: int, length_penalty: float
+) -> None:
+    model = TableModel(7)
+    sources = [[number % 90, number % 7 + 3, 5] for number in range(100)]
+    limits = [number % 37 + 1 for number in range(100)]
+    alone = [
+        beam_search(model, *batch([source]), torch.tensor([limit]), beam_size, length_penalty)[0].tokens
+        for source, limit in zip(sources, limits, strict=True)
+    ]
+    ways = [lambda *given: [best.tokens for best in beam_search(*given, beam_size, length_penalty)]]
+    for decode in [*ways, greedy] if beam_size == 1 else ways:
+        model.batches.clear()
+        assert decode(model, *batch(sources), torch.tensor(limits)) == alone
+        sizes = {size // beam_size for size in model.batches[1:]} - {100}
+        assert len(sizes) > 3
+        assert sizes <= {96, 64, 48, 32, 24, 16, 12, 8, 6, 4, 3, 2, 1}
+
+
 def test_a_sentence_is_decided_before_its_maximal_length_once_nothing_live_can_win() -> None:
     model = TableModel(0)
     model.logits_MV[:, EOS] = 12.0

@@ -27,17 +27,26 @@ TILED = torch.bfloat16, torch.uint8
 TILE_ROWS = 16
 
 
-def rounded(rows_NI: Tensor, multiple: int = 0) -> Tensor:
-    """The rows, and after them as many rows of zeros as make their number one that comes again.
+def recurring(count: int, multiple: int = 1, bits: int = 3) -> int:
+    """The next multiple of `multiple`, a power of two, with no more than so many significant bits.
 
-    That is the next multiple of `multiple`, or, if this is 0, the next one of 16 with no more than three significant
-    bits. oneDNN makes a kernel for each number of rows, and for AMX that takes longer than many a product (LAB.md,
+    Counts of anything become few different ones, which come again; with `multiple` 1 each grows by less than
+    2 ** (1 - bits) of it.
+    """
+    step = max(multiple, 1 << max(0, count.bit_length() - bits))
+    return -(-count // step) * step
+
+
+def rounded(rows_NI: Tensor, multiple: int = TILE_ROWS) -> Tensor:
+    """The rows, and after them as many rows of zeros as make their number a `recurring` multiple.
+
+    oneDNN makes a kernel for each number of rows, and for AMX that takes longer than many a product (LAB.md,
     "Kernels for AMX"). Elsewhere, and where a tile is not full, the rows stay as they are.
     """
     count = len(rows_NI)
     if not AMX or count < TILE_ROWS or rows_NI.device.type != "cpu" or rows_NI.dtype not in TILED:
         return rows_NI
-    missing = -count % (multiple or max(TILE_ROWS, 1 << (count.bit_length() - 3)))
+    missing = recurring(count, multiple) - count
     return functional.pad(rows_NI, (0, 0, 0, missing)) if missing else rows_NI
 
 
