@@ -45,12 +45,16 @@ def configure(runtime: RuntimeSettings, rank: int = 0, kernels: int = FEW_KERNEL
         os.environ.setdefault(cache, str(size))
     _keep_freed_memory()
     torch.set_num_threads(runtime.threads or len(os.sched_getaffinity(0)))
-    if not _uses_cuda(runtime):
-        return torch.device("cpu")
-    torch.set_float32_matmul_precision("high")
-    device = torch.device("cuda", rank)
-    torch.cuda.set_device(device)
+    device = device_of(runtime, rank)
+    if device.type == "cuda":
+        torch.set_float32_matmul_precision("high")
+        torch.cuda.set_device(device)
     return device
+
+
+def device_of(runtime: RuntimeSettings, rank: int = 0) -> torch.device:
+    """The device of process `rank`, nothing set up yet. Raises ConfigError when CUDA is asked for and there is none."""
+    return torch.device("cuda", rank) if _uses_cuda(runtime) else torch.device("cpu")
 
 
 def process_count(runtime: RuntimeSettings) -> int:

@@ -24,12 +24,15 @@ TOLD_BYTES = 300
 
 
 def device_name(runtime: RuntimeSettings) -> str:
-    """`cpu`, or the CUDA device by its UUID: containers and CUDA_VISIBLE_DEVICES number devices anew."""
+    """`cpu`, or the CUDA device by its UUID: containers and CUDA_VISIBLE_DEVICES number devices anew.
+
+    It sets nothing up: what a training wants set up only the first who does it in a process can choose.
+    """
     import torch  # takes seconds: only where a training begins
 
-    from seq2seq.device import configure
+    from seq2seq.device import device_of
 
-    device = configure(runtime)
+    device = device_of(runtime)
     return "cpu" if device.type == "cpu" else f"cuda-{torch.cuda.get_device_properties(device).uuid}"
 
 

@@ -14,6 +14,7 @@ from types import SimpleNamespace
 import pytest
 import torch
 
+from seq2seq.device import KERNEL_CACHES
 from seq2seq.errors import TrainingInterrupted, UserError
 from seq2seq.settings.runtime import RuntimeSettings
 from tasks.device_lock import device_lock, device_name
@@ -143,8 +144,22 @@ def test_the_device_is_the_one_that_the_settings_choose() -> None:
     assert device_name(RuntimeSettings(device="cpu", threads=1)) == "cpu"
 
 
+def test_asking_for_the_device_leaves_it_to_the_training_to_set_the_process_up() -> None:
+    program = (
+        "import os, torch; from seq2seq.settings.runtime import RuntimeSettings; "
+        "from seq2seq.device import KERNEL_CACHES, configure; from tasks.device_lock import device_name; "
+        "before = dict(os.environ), torch.get_num_threads(); "
+        "runtime = RuntimeSettings(device='cpu', threads=torch.get_num_threads() + 1); device_name(runtime); "
+        "assert before == (dict(os.environ), torch.get_num_threads()); "
+        "configure(runtime, kernels=23); print(os.environ[KERNEL_CACHES[0]])"
+    )
+    environment = {name: value for name, value in os.environ.items() if name not in KERNEL_CACHES}
+    told = subprocess.run([sys.executable, "-c", program], env=environment, capture_output=True, text=True, check=True)
+    assert told.stdout.strip() == "23"
+
+
 def test_a_cuda_device_is_named_by_what_does_not_change_with_its_number(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("seq2seq.device.configure", lambda runtime: torch.device("cuda"))
+    monkeypatch.setattr("seq2seq.device.device_of", lambda runtime: torch.device("cuda"))
     monkeypatch.setattr(torch.cuda, "get_device_properties", lambda device: SimpleNamespace(uuid="6ba7b810-9dad"))
 
     assert device_name(RuntimeSettings()) == "cuda-6ba7b810-9dad"
