@@ -60,6 +60,11 @@ def on_rounded(linear: Linear, rows_XI: Tensor) -> Tensor:
     return products_NO.view(*rows_XI.shape[:-1], products_NO.shape[-1])
 
 
+def plain(weight_OI: Tensor, bias_O: Tensor | None) -> Linear:
+    """On the weights as they are at each call; gradients flow."""
+    return partial(functional.linear, weight=weight_OI, bias=bias_O)
+
+
 def packed(dtype: torch.dtype) -> LinearMaker:
     """On a copy of the weights in `dtype`, laid out once as oneDNN's kernels read them.
 

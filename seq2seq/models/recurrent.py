@@ -9,7 +9,7 @@ from torch import Tensor, nn
 
 from seq2seq.models.attention import Products, make_attention
 from seq2seq.models.embedding import Dropout, Embedding
-from seq2seq.models.linear import Linear, LinearLayer, LinearMaker
+from seq2seq.models.linear import Linear, LinearLayer, LinearMaker, plain
 from seq2seq.models.memory import Memory, State
 from seq2seq.models.recurrent_layers import RecurrentLayers
 from seq2seq.models.recurrent_step import DecoderStep, Stepper
@@ -127,7 +127,7 @@ class RecurrentDecoder(nn.Module):
         return self.dropout(self.features(states_BTH, memory, self.readout)), last
 
     def _step_by_step(self, inputs_BT: Tensor, memory: Memory, state: State) -> tuple[Tensor, State]:
-        step = DecoderStep(self, repeated, RepeatedProducts())
+        step = DecoderStep(self, repeated, RepeatedProducts()) if self.training else DecoderStep(self, plain)
         noise, features = self._noise(inputs_BT), []
         for time, products_BG in enumerate(step.read(inputs_BT).unbind(1)):
             features_BF, state = step(products_BG, memory, state, [each[:, time] for each in noise])

@@ -13,9 +13,8 @@ from seq2seq.decoding import greedy
 from seq2seq.errors import ConfigError
 from seq2seq.model_folder import load_model, write_model
 from seq2seq.models.build import build_model
-from seq2seq.models.linear import LinearMaker, packed
+from seq2seq.models.linear import LinearMaker, packed, plain
 from seq2seq.models.recurrent_layers import RecurrentLayers
-from seq2seq.models.repeated import repeated
 from seq2seq.models.seq2seq import Seq2Seq
 from seq2seq.settings.model import ModelSettings
 from seq2seq.special_tokens import PAD
@@ -96,7 +95,7 @@ def test_one_call_over_the_target_equals_single_steps(model: Seq2Seq[Any, Any]) 
         torch.testing.assert_close(step_BV, whole_BTV[:, time], atol=1e-5, rtol=1e-5)
 
 
-@pytest.mark.parametrize("linear", [repeated, packed(torch.float32)], ids=["repeated", "packed"])
+@pytest.mark.parametrize("linear", [plain, packed(torch.float32)], ids=["plain", "packed"])
 def test_what_is_made_for_decoding_steps_like_the_model(model: Seq2Seq[Any, Any], linear: LinearMaker) -> None:
     sources, targets = sentences(5, 8), sentences(6, 6, size=TARGET_SIZE)
     whole_BTV = logits(model, sources, targets)

@@ -1,16 +1,14 @@
 """What is a Transformer's own: positions, cached keys and values, tying, and where it attends."""
 
 import math
-from functools import partial
 from typing import Any
 
 import pytest
 import torch
 from pydantic import ValidationError
-from torch.nn import functional
 
 from seq2seq.models.build import build_model
-from seq2seq.models.linear import Linear
+from seq2seq.models.linear import Linear, plain
 from seq2seq.models.transformer import Transformer, attend, attention_weights, sinusoids
 from seq2seq.settings.model import ModelSettings
 from seq2seq.special_tokens import PAD
@@ -154,7 +152,7 @@ def test_all_linear_maps_of_a_network_made_for_decoding_are_the_makers_and_the_m
 
     def make(weight_OI: torch.Tensor, bias_O: torch.Tensor | None) -> Linear:
         made.append(weight_OI)
-        return partial(functional.linear, weight=weight_OI, bias=bias_O)
+        return plain(weight_OI, bias_O)
 
     twin = model.for_decoding(make)
     assert not any(isinstance(module, torch.nn.Linear) for module in twin.modules())
