@@ -49,7 +49,7 @@ def test_columns_follow_the_text_where_the_model_reads_backwards(
     attention = loaded.model.decoder.attention
     assert attention is not None
     first_read = torch.tensor([9.0, 0, 0, 0])
-    monkeypatch.setattr(attention, "scores", lambda states, keys: first_read.expand(1, states.shape[1], -1))
+    monkeypatch.setattr(attention, "scores", lambda states, keys, bmm: first_read.expand(1, states.shape[1], -1))
 
     found = attention_map(loaded, "eins zwei drei", "One")
 

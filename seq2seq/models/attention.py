@@ -23,7 +23,7 @@ class DotAttention(nn.Module):
         """What states are compared with; computed once per sentence."""
         return values_BSH
 
-    def scores(self, states_BQH: Tensor, keys_BSK: Tensor, bmm: Products) -> Tensor:
+    def scores(self, states_BQH: Tensor, keys_BSK: Tensor, bmm: Products = torch.bmm) -> Tensor:
         """scores_BQS, not normalised."""
         return bmm(states_BQH, keys_BSK.transpose(1, 2))
 
@@ -70,7 +70,7 @@ class AdditiveAttention(DotAttention):
     def keys(self, values_BSH: Tensor) -> Tensor:
         return self.key(values_BSH)  # type: ignore[no-any-return]  # nn.Module.__call__ is untyped
 
-    def scores(self, states_BQH: Tensor, keys_BSK: Tensor, bmm: Products) -> Tensor:
+    def scores(self, states_BQH: Tensor, keys_BSK: Tensor, bmm: Products = torch.bmm) -> Tensor:
         summed_BQSK = self.query(states_BQH)[:, :, None] + keys_BSK[:, None]
         energies_BQS: Tensor = self.energy(torch.tanh(summed_BQSK)).squeeze(-1)
         return energies_BQS
