@@ -26,7 +26,7 @@ TOLD_BYTES = 300
 def device_name(runtime: RuntimeSettings) -> str:
     """`cpu`, or the CUDA device by its UUID: containers and CUDA_VISIBLE_DEVICES number devices anew.
 
-    It sets nothing up: what a training wants set up only the first who does it in a process can choose.
+    It sets nothing up: oneDNN reads the size of its cache once in a process, and the training chooses it.
     """
     import torch  # takes seconds: only where a training begins
 

@@ -4,7 +4,7 @@ Autograd would compute the gradient of such a factor in each step, as large as t
 step's backward pass leaves behind what the gradient is made of, and one product over all steps gives the sum.
 
 Shapes in names: N rows, B batch, Q rows of each in the batch, I inputs, O outputs, X any leading dimensions; a factor
-is FOI, or BOI where each in the batch has its own.
+is OI, or BOI where each in the batch has its own.
 """
 
 from typing import Any
