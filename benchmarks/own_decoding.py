@@ -9,6 +9,7 @@ first round is not counted. One thread but for the last table. Speeds are of wal
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from statistics import median, quantiles
 
@@ -19,6 +20,7 @@ from benchmarks.timing import markdown_table
 from seq2seq.scoring import validation_bleu
 from seq2seq.settings.runtime import RuntimeSettings
 from seq2seq.translator import Translator
+from seq2seq.translator_pool import TranslatorPool
 
 PRECISIONS = ("fp32", "bf16", "int8")
 BEAMS = (1, 5)
@@ -91,15 +93,24 @@ def _cores(model: Path, sources: Sequence[str], rounds: int) -> str:
     rows = []
     for beam in BEAMS:
         for precision in PRECISIONS:
-            one, two = (
+            one_thread, two_threads = (
                 Translator.load(model, RuntimeSettings(threads=threads, device="cpu"), precision) for threads in (1, 2)
             )
-            variants = [Variant((1,), _how(one, beam, threads=1)), Variant((2,), _how(two, beam, threads=2))]
-            _in_turn(variants, sources, rounds)
-            pairs = zip(*(variant.seconds[1:] for variant in variants), strict=True)
-            ratio = median(alone / together for alone, together in pairs)
-            rows.append((beam, precision, *(each.speed(len(sources)) for each in variants), f"{ratio:.2f}"))
-    return markdown_table(("beam", "arithmetic", "one core, sentences/s", "two cores", "ratio"), rows)
+            shared = RuntimeSettings(threads=2, processes=2, device="cpu")
+            with TranslatorPool(model, shared, precision) as pool:
+                variants = [
+                    Variant(("one thread",), _how(one_thread, beam, threads=1)),
+                    Variant(("two threads",), _how(two_threads, beam, threads=2)),
+                    Variant(("two processes",), partial(pool.translate, beam_size=beam)),
+                ]
+                _in_turn(variants, sources, rounds)
+            one, *others = variants
+            for each in others:
+                pairs = zip(one.seconds[1:], each.seconds[1:], strict=True)
+                ratio = median(before / after for before, after in pairs)
+                speeds = (one.speed(len(sources)), each.speed(len(sources)))
+                rows.append((beam, precision, *each.name, *speeds, f"{ratio:.2f}"))
+    return markdown_table(("beam", "arithmetic", "two cores", "one core, sentences/s", "two", "ratio"), rows)
 
 
 def _how(translator: Translator, beam: int, batch: int = 128, threads: int = 1) -> Callable[[Sequence[str]], list[str]]:

@@ -5,6 +5,7 @@ import os
 import sys
 import traceback
 from collections.abc import Iterator, Sequence
+from contextlib import ExitStack
 from io import BufferedReader
 from pathlib import Path
 from typing import BinaryIO, cast
@@ -49,19 +50,24 @@ def translate(options: argparse.Namespace, source: BufferedReader, target: Binar
     from seq2seq.champions import resolve
     from seq2seq.model_folder import check_model
     from seq2seq.sharing import int8_cost
+    from seq2seq.translator_pool import TranslatorPool
 
     folder = resolve(options.model)
     check_model(folder)  # before PyTorch, whose import takes seconds
-    from seq2seq.translator import Translator
+    decoding, loading = config.evaluation, (folder, config.runtime, options.precision, options.to)
+    with ExitStack() as resources:
+        if config.runtime.processes > 1:
+            work = resources.enter_context(TranslatorPool(*loading)).translate
+        else:
+            from seq2seq.translator import Translator
 
-    translator = Translator.load(folder, config.runtime, options.precision, options.to)
-    if options.precision == "int8":
-        print(int8_cost(folder), file=sys.stderr)
-    decoding = config.evaluation
-    for lines in read_lines(source):
-        texts = translator.translate(lines, decoding.beam_size, decoding.length_penalty, decoding.batch_sentences)
-        target.writelines(f"{text}\n".encode() for text in texts)
-        target.flush()
+            work = Translator.load(*loading).translate
+        if options.precision == "int8":
+            print(int8_cost(folder), file=sys.stderr)
+        for lines in read_lines(source):
+            texts = work(lines, decoding.beam_size, decoding.length_penalty, decoding.batch_sentences)
+            target.writelines(f"{text}\n".encode() for text in texts)
+            target.flush()
 
 
 def export(options: argparse.Namespace) -> None:
@@ -114,7 +120,7 @@ def _decode(lines: Sequence[bytes], before: int) -> Iterator[list[str]]:
 def _config(options: argparse.Namespace) -> Config:
     given = {
         "evaluation": ("beam_size", "length_penalty", "batch_sentences"),
-        "runtime": ("threads", "device"),
+        "runtime": ("threads", "processes", "device"),
     }
     sections = {
         section: {name: getattr(options, name) for name in names if getattr(options, name) is not None}
@@ -136,6 +142,11 @@ def _parser() -> argparse.ArgumentParser:
     command.add_argument("--length-penalty", type=float, help="exponent of the length in a score (default: 1.0)")
     command.add_argument("--batch-sentences", type=int, help="sentences decoded together (default: 128)")
     command.add_argument("--threads", type=int, help="cores to work on (default: all)")
+    command.add_argument(
+        "--processes",
+        type=int,
+        help="share the lines among so many processes, which take seconds to start: for large files, one a core",
+    )
     command.add_argument("--device", help="auto, cpu or cuda (default: auto)")
     command.add_argument(
         "--precision", choices=("auto", "bf16", "fp32", "int8"), default="fp32", help="arithmetic (default: fp32)"

@@ -68,6 +68,11 @@ def test_decoding_options_reach_the_decoder(run: Run, folder: Path) -> None:
     assert run(text, "--precision", "bf16")[0] == 0
 
 
+def test_processes_share_the_lines(run: Run, folder: Path) -> None:
+    lines = LINES * 9
+    assert run("\n".join(lines), "--processes", "2") == (0, expected(folder, lines), "")
+
+
 def test_lines_are_translated_as_they_come(folder: Path) -> None:
     process = subprocess.Popen(
         [sys.executable, "-m", "seq2seq", "translate", str(folder), "--threads", "1"],

@@ -20,8 +20,8 @@ class RuntimeSettings(Section):
         1,
         ge=1,
         le=64,
-        description="Processes that share each batch of a training: as many as cores on a CPU, as many as devices on "
-        "CUDA. Dropout draws anew with another number.",
+        description="Processes that share each batch of a training (as many as cores on a CPU, as many as devices on "
+        "CUDA; dropout draws anew with another number), or the lines of `translate`.",
     )
     device: Literal["auto", "cpu", "cuda"] = Field("auto", description="auto: a CUDA device where there is one.")
     log_every_seconds: float = Field(5.0, gt=0, description="Seconds between two progress messages.")

@@ -1,9 +1,7 @@
 """The further processes of a training, as the first one sees them.
 
 The first process is the step's own: progress, stopping, validation and checkpoints are there and nowhere else. The
-others are its children (`seq2seq.training.replica`) and do one thing: the next update, when told to. Each is in a
-session of its own, so that Ctrl-C reaches the first process only, and ends when its connection does, which the kernel
-sees to should the first process be killed.
+others are its children (`seq2seq.training.replica`) and do one thing: the next update, when told to.
 
 Why not `torchrun`: it starts all processes alike and below an agent. The training would not be in the process that is
 asked to stop, holds the locks and is seen in Prefect, and each of these would need a way round it.
@@ -11,29 +9,20 @@ asked to stop, holds the locks and is seen in Prefect, and each of these would n
 
 import json
 import os
-import socket
-import subprocess
-import sys
 import tempfile
 from collections.abc import Mapping, Sequence
 from contextlib import ExitStack
-from multiprocessing.connection import Connection
 from pathlib import Path
 from types import TracebackType
-from typing import IO, Any
+from typing import Any
 
 import torch
 from torch import Tensor, distributed
 
+from seq2seq.children import Child, end
 from seq2seq.errors import Seq2SeqError
 from seq2seq.training import replica
 from seq2seq.training.peers import Peers, SharedMemory, make_peers
-
-SOURCE_ROOT = Path(__file__).parents[2]
-TOLD_CHARACTERS = 2000
-"""Of what a process that failed has said, so much is quoted."""
-PATIENCE_SECONDS = 10
-"""Time that a process gets to end by itself."""
 
 
 def backend_of(device: torch.device) -> str:
@@ -47,8 +36,6 @@ class Replicas:
     def __init__(self, size: int, device: torch.device) -> None:
         self.size, self._backend = size, backend_of(device)
         self._resources = ExitStack()
-        self._children: list[tuple[subprocess.Popen[bytes], IO[bytes]]] = []
-        self._connections: list[Connection] = []
         self._memory, self._meeting = -1, ""
         if size > 1:
             self._memory = SharedMemory.reserve()
@@ -56,26 +43,8 @@ class Replicas:
             if self._backend != "memory":
                 folder = self._resources.enter_context(tempfile.TemporaryDirectory(prefix="training-"))
                 self._meeting = str(Path(folder, "meeting"))
-            for _ in range(1, size):
-                self._start()
-
-    def _start(self) -> None:
-        ours, theirs = socket.socketpair()
-        output = tempfile.TemporaryFile()  # noqa: SIM115 - open as long as the process may write to it
-        self._resources.callback(output.close)
-        inherited = (theirs.fileno(), self._memory)
-        self._connections.append(self._resources.enter_context(Connection(ours.detach())))
-        with theirs:
-            child = subprocess.Popen(
-                [sys.executable, "-m", replica.__name__, *map(str, inherited)],
-                cwd=SOURCE_ROOT,
-                stdin=subprocess.DEVNULL,
-                stdout=output,
-                stderr=output,
-                pass_fds=inherited,
-                start_new_session=True,
-            )
-        self._children.append((child, output))
+        self._children = [Child(replica.__name__, [self._memory]) for _ in range(1, size)]
+        self._connections = [child.connection for child in self._children]
 
     def __enter__(self) -> "Replicas":
         return self
@@ -123,27 +92,12 @@ class Replicas:
         """End all processes; says what became of one that had failed."""
         if self._backend != "memory" and distributed.is_initialized():
             distributed.destroy_process_group()
-        for connection in self._connections:
-            connection.close()
-        message = ""
-        for number, (child, output) in enumerate(self._children, 2):
-            try:
-                code = child.wait(PATIENCE_SECONDS)
-            except subprocess.TimeoutExpired:
-                child.kill()
-                child.wait()
-                continue
-            if code:
-                output.seek(0)
-                message = message or _obituary(number, self.size, code, output.read().decode(errors="replace"))
+        failures = end(self._children)
         self._resources.close()
-        return message
-
-
-def _obituary(number: int, size: int, code: int, output: str) -> str:
-    signal = f"signal {-code}" + (", the system's when memory runs out" if code == -9 else "")
-    return (
-        f"Process {number} of the {size} of this training ended by {signal if code < 0 else f'an error, code {code}'}. "
-        f"It said: {output.strip()[-TOLD_CHARACTERS:] or 'nothing'}\nThe last checkpoint is kept, and the same command "
-        "goes on from it; with runtime.processes=1 it needs no further process."
-    )
+        if not failures:
+            return ""
+        place, failure = min(failures.items())
+        return (
+            f"Process {place + 2} of the {self.size} of this training {failure}\nThe last checkpoint is kept, and the "
+            "same command goes on from it; with runtime.processes=1 it needs no further process."
+        )

@@ -132,7 +132,7 @@ def test_a_process_ends_when_the_one_that_started_it_is_killed() -> None:
         "import time, torch\n"
         "from seq2seq.training.replicas import Replicas\n"
         "replicas = Replicas(2, torch.device('cpu'))\n"
-        "print(replicas._children[0][0].pid, flush=True)\n"
+        "print(replicas._children[0].pid, flush=True)\n"
         "time.sleep(100)\n"
     )
     parent = subprocess.Popen([sys.executable, "-c", program], stdout=subprocess.PIPE, text=True)

@@ -1,0 +1,77 @@
+"""Translation that several processes share.
+
+The threads of a `Translator` wait for Python's lock whenever two operations end together: two cores gave 1.5 times one
+in greedy translation and 1.8 with beam 5, two processes 1.8 and 2.0 (LAB.md, "Translation by two processes").
+"""
+
+import os
+from collections.abc import Iterable
+from pathlib import Path
+from types import TracebackType
+from typing import Self
+
+from seq2seq import translator_process
+from seq2seq.champions import resolve
+from seq2seq.children import PATIENCE_SECONDS, Child, end
+from seq2seq.errors import Seq2SeqError
+from seq2seq.settings.runtime import RuntimeSettings
+
+AFTER_AN_ERROR_SECONDS = 1
+"""Time that processes get to end which may be in the middle of a translation that nobody wants any more."""
+
+
+class TranslatorPool:
+    """`runtime.processes` translators, each in a process of its own (`seq2seq.translator_process`).
+
+    For much text: a process takes seconds to start, and has a copy of the model. `runtime.threads` are divided among
+    them. To be used in a `with` statement, which ends them, and says how one failed that did. Arguments are those of
+    `Translator.load`, and so are the errors, which come with the first translation.
+    """
+
+    def __init__(
+        self, folder: Path | str, runtime: RuntimeSettings, precision: str = "fp32", target_language: str = ""
+    ) -> None:
+        threads = (runtime.threads or len(os.sched_getaffinity(0))) // runtime.processes
+        each = runtime.model_copy(update={"threads": max(1, threads)})
+        self._children = [Child(translator_process.__name__) for _ in range(runtime.processes)]
+        for child in self._children:
+            child.connection.send((resolve(Path(folder)).resolve(), each, precision, target_language))
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        failures = end(self._children, AFTER_AN_ERROR_SECONDS if error else PATIENCE_SECONDS)
+        if failures and isinstance(error, EOFError | ConnectionError):
+            place, failure = min(failures.items())
+            raise Seq2SeqError(
+                f"Process {place + 1} of the {len(self._children)} of this translation {failure}\n"
+                "If memory ran out: fewer processes need less of it."
+            ) from error
+
+    def translate(
+        self,
+        sentences: Iterable[str],
+        beam_size: int = 5,
+        length_penalty: float = 1.0,
+        batch_sentences: int = 128,
+    ) -> list[str]:
+        """Translations in the order of the sentences, as of `Translator.translate`.
+
+        Every process has its share of the long and of the short ones. After an error the pool is of no more use.
+        """
+        texts = list(sentences)
+        order = sorted(range(len(texts)), key=lambda row: -len(texts[row]))
+        shares = [order[place :: len(self._children)] for place in range(min(len(self._children), len(order)))]
+        translations = [""] * len(texts)
+        for child, rows in zip(self._children, shares, strict=False):
+            child.connection.send(([texts[row] for row in rows], beam_size, length_penalty, batch_sentences))
+        for child, rows in zip(self._children, shares, strict=False):
+            found = child.connection.recv()
+            if isinstance(found, Seq2SeqError):
+                raise found
+            for row, translation in zip(rows, found, strict=True):
+                translations[row] = translation
+        return translations

@@ -1,0 +1,138 @@
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+from seq2seq.errors import ModelError, Seq2SeqError
+from seq2seq.settings.runtime import RuntimeSettings
+from seq2seq.translator import Translator
+from seq2seq.translator_pool import TranslatorPool
+from tests.tiny import write_tiny_model
+
+ONE, TWO = (RuntimeSettings(threads=2, processes=count, device="cpu") for count in (1, 2))
+WORDS = ["eins", "zwei", "drei vier.", "acht, sieben und sechs!", "fünf", ""]
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return write_tiny_model(tmp_path_factory.mktemp("pool") / "model")
+
+
+@pytest.fixture(scope="module")
+def pool(folder: Path) -> Iterator[TranslatorPool]:
+    with TranslatorPool(folder, TWO) as pool:
+        yield pool
+
+
+def sentences(count: int) -> list[str]:
+    return [" ".join(WORDS[(row + word) % len(WORDS)] for word in range(row % 7)) for row in range(count)]
+
+
+@pytest.mark.parametrize("count", [0, 1, 2, 5, 67])
+def test_processes_together_say_what_one_translator_says(pool: TranslatorPool, folder: Path, count: int) -> None:
+    expected = Translator.load(folder, ONE).translate(sentences(count), 3, 0.5)
+    assert pool.translate(iter(sentences(count)), 3, 0.5) == expected
+    assert len(set(expected)) >= count // 4
+
+
+def test_every_process_has_its_share_of_the_work(pool: TranslatorPool) -> None:
+    before = [processor_seconds(child.pid) for child in pool._children]
+    pool.translate(sentences(400))
+    spent = [processor_seconds(child.pid) - start for child, start in zip(pool._children, before, strict=True)]
+    assert min(spent) > 0
+
+
+def processor_seconds(pid: int) -> float:
+    fields = Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()
+    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+
+
+def test_what_is_wrong_with_the_request_is_the_error_that_a_translator_raises(folder: Path) -> None:
+    with pytest.raises(ModelError) as alone:
+        Translator.load(folder, ONE, target_language="fr")
+    with TranslatorPool(folder, TWO, target_language="fr") as pool, pytest.raises(ModelError) as together:
+        pool.translate(["eins", "zwei"])
+    assert str(together.value) == str(alone.value)
+    assert ended(pool)
+
+
+def killed_while_it_should_translate(folder: Path) -> None:
+    with TranslatorPool(folder, TWO) as pool:
+        pool.translate(["eins", "zwei"])
+        os.kill(pool._children[1].pid, signal.SIGKILL)
+        pool.translate(["eins", "zwei"])
+
+
+def test_a_process_that_dies_is_an_error_that_says_so(folder: Path) -> None:
+    with pytest.raises(Seq2SeqError, match=r"(?s)Process 2 of the 2 .* signal 9, .*said: nothing.*fewer processes"):
+        killed_while_it_should_translate(folder)
+
+
+def wrongly_asked(folder: Path) -> None:
+    with TranslatorPool(folder, TWO) as pool:
+        pool.translate(["eins"], beam_size="three")  # type: ignore[arg-type]
+
+
+def test_what_a_process_says_before_it_fails_is_in_the_error(folder: Path) -> None:
+    with pytest.raises(Seq2SeqError, match=r"(?s)Process 1 of the 2 .*error, code 1.*TypeError.*fewer processes"):
+        wrongly_asked(folder)
+
+
+def interrupted(folder: Path, begun: list[TranslatorPool]) -> None:
+    with TranslatorPool(folder, TWO) as pool:
+        begun.append(pool)
+        pool.translate(["eins", "zwei"])
+        for child in pool._children:
+            child.connection.send((sentences(100_000), 5, 1.0, 128))
+        raise KeyboardInterrupt
+
+
+def test_an_interrupt_ends_the_processes_in_the_middle_of_their_work(folder: Path) -> None:
+    begun: list[TranslatorPool] = []
+    started = time.monotonic()
+    with pytest.raises(KeyboardInterrupt):
+        interrupted(folder, begun)
+    assert ended(begun[0])
+    assert time.monotonic() - started < 60
+
+
+def ended(pool: TranslatorPool) -> bool:
+    return not any(Path(f"/proc/{child.pid}").exists() for child in pool._children)
+
+
+def test_the_processes_end_when_the_one_that_started_them_is_killed(folder: Path) -> None:
+    program = (
+        "import sys, time\n"
+        "from seq2seq.settings.runtime import RuntimeSettings\n"
+        "from seq2seq.translator_pool import TranslatorPool\n"
+        "pool = TranslatorPool(sys.argv[1], RuntimeSettings(threads=2, processes=2, device='cpu'))\n"
+        "assert len(pool.translate(['eins', 'zwei'])) == 2\n"
+        "assert 'torch' not in sys.modules\n"
+        "print(*(child.pid for child in pool._children), flush=True)\n"
+        "time.sleep(100)\n"
+    )
+    parent = subprocess.Popen([sys.executable, "-c", program, folder], stdout=subprocess.PIPE, text=True)
+    assert parent.stdout is not None
+    pids = parent.stdout.readline().split()
+    assert len(pids) == 2
+    parent.kill()
+    parent.wait()
+    parent.stdout.close()
+    wait_until(lambda: not any(alive(pid) for pid in pids))
+
+
+def alive(pid: str) -> bool:
+    status = Path(f"/proc/{pid}/status")
+    return status.exists() and "State:\tZ" not in status.read_text()
+
+
+def wait_until(true: Callable[[], bool], seconds: float = 60) -> None:
+    end = time.monotonic() + seconds
+    while not true():
+        assert time.monotonic() < end, "in vain"
+        time.sleep(0.05)
