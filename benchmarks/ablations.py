@@ -44,6 +44,7 @@ VARIANTS: dict[str, tuple[str, ...]] = {
     "gru": ("model.architecture=gru",),
     "dot attention": ("model.attention=dot",),
     "additive attention": ("model.attention=additive",),
+    "attention to states alone": ("model.attend_embeddings=false",),
     "input feeding": ("model.input_feeding=true",),
     "layer norm": ("model.layer_norm=true",),
     "two encoder layers": ("model.encoder_layers=2",),

@@ -187,7 +187,9 @@ def _recurrent(model: ModelSettings) -> list[str]:
         f"{direction}{kind} encoder ({model.encoder_layers} × {model.encoder_hidden_size})"
         + (" that reads the source from its end" if model.reverse_source else ""),
         f"{kind} decoder ({model.decoder_layers} × {model.decoder_hidden_size})",
-        "no attention" if model.attention == "none" else f"{model.attention} attention",
+        "no attention"
+        if model.attention == "none"
+        else f"{model.attention} attention" + (" to states and embeddings" if model.attend_embeddings else ""),
         *(["input feeding"] if model.input_feeding else []),
         *(["residual connections"] if model.residual else []),
         *(["layer normalisation"] if model.layer_norm else []),

@@ -115,6 +115,10 @@ def test_the_card_describes_the_network() -> None:
             "embeddings of 256 |",
         ),
         (
+            {"attention": "general", "attend_embeddings": True},
+            "LSTM decoder (1 × 512), general attention to states and embeddings, embeddings of 256 |",
+        ),
+        (
             {"reverse_source": True},
             "LSTM encoder (1 × 512) that reads the source from its end, LSTM decoder (1 × 512), no attention, ",
         ),

@@ -38,15 +38,16 @@ class RecurrentEncoder(nn.Module):
             settings.bidirectional,
         )
 
-    def forward(self, source_BS: Tensor, lengths_B: Tensor) -> tuple[Tensor, State]:
-        """outputs_BSH and the last state of each layer, both with the directions side by side.
+    def forward(self, source_BS: Tensor, lengths_B: Tensor) -> tuple[Tensor, Tensor, State]:
+        """embedded_BSE, outputs_BSH and the last state of each layer, the latter two with the directions side by side.
 
-        `lengths_B` is on the CPU. With `reverse_source` the outputs are in the reversed order, too.
+        `lengths_B` is on the CPU. With `reverse_source` the first two are in the reversed order.
         """
         if self.reverse_source:
             source_BS = reversed_rows(source_BS, lengths_B)
-        outputs_BSH, last = self.recurrent(self.embedding(source_BS), lengths_B=lengths_B)
-        return outputs_BSH, last
+        embedded_BSE = self.embedding(source_BS)
+        outputs_BSH, last = self.recurrent(embedded_BSE, lengths_B=lengths_B)
+        return embedded_BSE, outputs_BSH, last
 
 
 def reversed_rows(source_BS: Tensor, lengths_B: Tensor) -> Tensor:
@@ -108,8 +109,7 @@ class RecurrentDecoder(nn.Module):
         self.attention = make_attention(settings.attention, settings.decoder_hidden_size, settings.encoder_output_size)
         self.readout: nn.Linear | None = None
         if self.attention is not None or settings.tie_embeddings:
-            context_size = settings.encoder_output_size if self.attention is not None else 0
-            self.readout = LinearLayer(settings.decoder_hidden_size + context_size, settings.feature_size)
+            self.readout = LinearLayer(settings.decoder_hidden_size + settings.context_size, settings.feature_size)
         self.norm = nn.LayerNorm(settings.feature_size) if settings.layer_norm else nn.Identity()
         self.dropout = Dropout(settings.dropout, settings.variational_dropout)
         self.output = LinearLayer(settings.feature_size, target_size)
@@ -165,6 +165,7 @@ class RecurrentSeq2Seq(Seq2Seq[Memory, State]):
         self.decoder = RecurrentDecoder(settings, target_size)
         if settings.share_embeddings:
             self.encoder.embedding.weight = self.decoder.embedding.weight
+        self.attend_embeddings = settings.attend_embeddings
         self.value_dropout = Dropout(settings.dropout, settings.variational_dropout)
         _initialise(self)
 
@@ -173,7 +174,7 @@ class RecurrentSeq2Seq(Seq2Seq[Memory, State]):
         return self.decoder.output
 
     def encode(self, source_BS: Tensor, source_lengths_B: Tensor) -> Memory:
-        outputs_BSH, last = self.encoder(source_BS, source_lengths_B)
+        embedded_BSE, outputs_BSH, last = self.encoder(source_BS, source_lengths_B)
         initial = self.bridge(last)
         if self.decoder.attention is None:
             return Memory(initial)
@@ -181,7 +182,10 @@ class RecurrentSeq2Seq(Seq2Seq[Memory, State]):
         padding_BS = positions_S[None, :] >= source_lengths_B.to(source_BS.device)[:, None]
         # The layers work position by position; a product of what they give as it lies copies its weight for each row.
         values_BSH = self.value_dropout(outputs_BSH.contiguous())
-        return Memory(initial, values_BSH, self.decoder.attention.keys(values_BSH), padding_BS)
+        keys_BSK = self.decoder.attention.keys(values_BSH)
+        if self.attend_embeddings:
+            values_BSH = torch.cat([values_BSH, self.value_dropout(embedded_BSE).to(values_BSH.dtype)], 2)
+        return Memory(initial, values_BSH, keys_BSK, padding_BS)
 
     def start(self, memory: Memory) -> State:
         return memory.initial

@@ -42,6 +42,11 @@ class ModelSettings(Section):
         description="recurrent: the attention's output is part of the next step's input (Luong et al. 2015, section "
         "3.3); the decoder then runs step by step in training, too.",
     )
+    attend_embeddings: bool = Field(
+        False,
+        description="recurrent: attention gives the mean of the source embeddings beside that of the encoder's states, "
+        "so that a word leads to its translation directly (after Nguyen & Chiang 2018, section 4, who add a layer).",
+    )
     layer_norm: bool = Field(
         False,
         description="recurrent: layer normalisation (Ba et al. 2016) of what each layer reads and of the readout.",
@@ -79,6 +84,13 @@ class ModelSettings(Section):
         return self.encoder_hidden_size * (2 if self.bidirectional else 1)
 
     @property
+    def context_size(self) -> int:
+        """Size of what a recurrent network's attention gives for one target position; 0 without attention."""
+        if self.attention == "none":
+            return 0
+        return self.encoder_output_size + (self.embedding_size if self.attend_embeddings else 0)
+
+    @property
     def feature_size(self) -> int:
         """Size of what the output layer reads: the embedding's when it is shared, else the decoder's."""
         return self.embedding_size if self.tie_embeddings else self.decoder_hidden_size
@@ -96,6 +108,11 @@ class ModelSettings(Section):
             raise ValueError(
                 "input_feeding = true feeds the attention's output to the next step, and attention is none: set "
                 "attention to general, dot or additive, or input_feeding = false"
+            )
+        if self.attend_embeddings and self.attention == "none":
+            raise ValueError(
+                "attend_embeddings = true widens what attention gives, and attention is none: set attention to "
+                "general, dot or additive, or attend_embeddings = false"
             )
         if self.attention == "dot" and self.encoder_output_size != self.decoder_hidden_size:
             raise ValueError(

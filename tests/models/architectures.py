@@ -48,6 +48,22 @@ ARCHITECTURES: dict[str, dict[str, Any]] = {
         "target_word_dropout": 0.2,
     },
     "input feeding, GRU": {"architecture": "gru", "input_feeding": True, "attention": "dot", "decoder_layers": 2},
+    "attended embeddings": {"attend_embeddings": True, "attention": "general", "bidirectional": True},
+    "attended embeddings, reversed, GRU, tied": {
+        "architecture": "gru",
+        "attend_embeddings": True,
+        "reverse_source": True,
+        "attention": "dot",
+        "tie_embeddings": True,
+        "source_word_dropout": 0.2,
+    },
+    "attended embeddings, input feeding": {
+        "attend_embeddings": True,
+        "input_feeding": True,
+        "attention": "additive",
+        "bidirectional": True,
+        "variational_dropout": True,
+    },
     "residual": {
         "residual": True,
         "bidirectional": True,

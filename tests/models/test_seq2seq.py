@@ -225,7 +225,7 @@ def test_a_bidirectional_encoder_hands_over_both_directions_of_each_layer() -> N
     settings = ModelSettings(**SMALL, bidirectional=True, encoder_layers=2)
     model = build_model(settings, SOURCE_SIZE, TARGET_SIZE).eval()
     source_BS, lengths = padded(sentences(5))
-    outputs_BSH, last = model.encoder(source_BS, lengths)
+    _, outputs_BSH, last = model.encoder(source_BS, lengths)
     torch.testing.assert_close(last.hidden_BLH[0, 1, :16], outputs_BSH[0, -1, :16])
     torch.testing.assert_close(last.hidden_BLH[0, 1, 16:], outputs_BSH[0, 0, 16:])
 
@@ -251,6 +251,18 @@ def test_attention_weights_sum_to_one_over_the_tokens_and_are_zero_on_padding(at
     assert (weights_BTS[1, :, 2:] == 0).all()
 
 
+def test_attended_embeddings_stand_beside_the_states_and_leave_the_scores_as_they_are() -> None:
+    settings = (ModelSettings(**SMALL, attention="general", attend_embeddings=way) for way in (False, True))
+    states_only, both = (build_model(each, SOURCE_SIZE, TARGET_SIZE).eval() for each in settings)
+    both.encoder.load_state_dict(states_only.encoder.state_dict())
+    both.decoder.attention.load_state_dict(states_only.decoder.attention.state_dict())
+    source_BS, lengths = padded(sentences(6, 2))
+    expected, memory = states_only.encode(source_BS, lengths), both.encode(source_BS, lengths)
+    torch.testing.assert_close(memory.keys_BSK, expected.keys_BSK)
+    torch.testing.assert_close(memory.values_BSH[:, :, :16], expected.values_BSH)
+    torch.testing.assert_close(memory.values_BSH[:, :, 16:], both.encoder.embedding(source_BS))
+
+
 def test_tied_embeddings_are_one_tensor() -> None:
     tied = build_model(ModelSettings(**SMALL, tie_embeddings=True), SOURCE_SIZE, TARGET_SIZE)
     assert tied.decoder.output.weight is tied.decoder.embedding.weight
@@ -259,6 +271,12 @@ def test_tied_embeddings_are_one_tensor() -> None:
 def test_dot_attention_between_unlike_sizes_is_refused_with_the_sizes_and_the_way_out() -> None:
     with pytest.raises(ValidationError, match=r"encoder gives 1024 and the decoder 512.*use general"):
         ModelSettings(attention="dot", bidirectional=True)
+
+
+def test_attended_embeddings_without_attention_are_refused_with_the_way_out() -> None:
+    with pytest.raises(ValidationError, match=r"attention is none: set attention to general, dot or additive"):
+        ModelSettings(attend_embeddings=True)
+    ModelSettings(architecture="transformer", attend_embeddings=True)
 
 
 def test_input_feeding_without_attention_is_refused_with_the_way_out() -> None:
