@@ -149,11 +149,12 @@ def test_an_interrupt_ends_the_command_quietly_with_code_130(run: Run, monkeypat
     assert run("eins") == (130, "", "")
 
 
-def test_a_reader_that_goes_away_ends_the_command_quietly(folder: Path) -> None:
+@pytest.mark.parametrize("processes", ["1", "2"])
+def test_a_reader_that_goes_away_ends_the_command_quietly(folder: Path, processes: str) -> None:
     reading, writing = os.pipe()
     os.close(reading)
     finished = subprocess.run(
-        [sys.executable, "-m", "seq2seq", "translate", str(folder), "--threads", "1"],
+        [sys.executable, "-m", "seq2seq", "translate", str(folder), "--threads", "1", "--processes", processes],
         input=b"eins\n",
         stdout=writing,
         stderr=subprocess.PIPE,
