@@ -25,17 +25,18 @@ class TranslatorPool:
 
     For much text: a process takes seconds to start, and has a copy of the model. `runtime.threads` are divided among
     them. To be used in a `with` statement, which ends them, and says how one failed that did. Arguments are those of
-    `Translator.load`, and so are the errors, which come with the first translation.
+    `Translator.load`, and so are the errors, of which those of loading come with the first translation.
     """
 
     def __init__(
         self, folder: Path | str, runtime: RuntimeSettings, precision: str = "fp32", target_language: str = ""
     ) -> None:
+        champion = resolve(Path(folder)).resolve()
         threads = (runtime.threads or len(os.sched_getaffinity(0))) // runtime.processes
         each = runtime.model_copy(update={"threads": max(1, threads)})
         self._children = [Child(translator_process.__name__) for _ in range(runtime.processes)]
         for child in self._children:
-            child.connection.send((resolve(Path(folder)).resolve(), each, precision, target_language))
+            child.connection.send((champion, each, precision, target_language))
 
     def __enter__(self) -> Self:
         return self
