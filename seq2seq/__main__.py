@@ -12,6 +12,7 @@ from typing import BinaryIO, cast
 
 from seq2seq.config import Config, validate_config
 from seq2seq.errors import Seq2SeqError, UserError
+from seq2seq.request import PRECISIONS
 
 READ_BYTES = 1 << 18
 INTERRUPTED = 130
@@ -148,9 +149,7 @@ def _parser() -> argparse.ArgumentParser:
         help="share the lines among so many processes, which take seconds to start: for large files, one a core",
     )
     command.add_argument("--device", help="auto, cpu or cuda (default: auto)")
-    command.add_argument(
-        "--precision", choices=("auto", "bf16", "fp32", "int8"), default="fp32", help="arithmetic (default: fp32)"
-    )
+    command.add_argument("--precision", choices=PRECISIONS, default="fp32", help="arithmetic (default: fp32)")
     command.add_argument(
         "--int8",
         dest="precision",

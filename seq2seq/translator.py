@@ -20,6 +20,7 @@ from seq2seq.model_folder import FolderConfig, LoadedModel, load_model
 from seq2seq.models.linear import packed
 from seq2seq.models.seq2seq import Seq2Seq
 from seq2seq.quantization import quantized
+from seq2seq.request import check_precision, check_search, texts_of
 from seq2seq.settings.runtime import RuntimeSettings
 from seq2seq.special_tokens import UNK
 
@@ -54,6 +55,7 @@ class Translator:
     """
 
     def __init__(self, loaded: LoadedModel, precision: str = "fp32", target_language: str = "") -> None:
+        check_precision(precision)
         self._loaded = loaded.into(target_language or loaded.config.target_language)
         self._tags = self._loaded.source_tokenizer.num_special_tokens_to_add(False)
         self._device = next(loaded.model.parameters()).device
@@ -75,8 +77,9 @@ class Translator:
         The folder of a language pair (models/ko-en) stands for the model that is in use there. `target_language` may
         be either language of a model for both directions; if empty, it is the one that config.json names. Raises
         ModelError for a folder that is not in order or a language that the model does not know, and ConfigError for a
-        device that is not there.
+        device that is not there or another precision.
         """
+        check_precision(precision)
         device = configure(runtime or RuntimeSettings(), kernels=DECODING_KERNELS)
         loaded = load_model(resolve(Path(folder)), device)
         return cls(loaded, precision, target_language)
@@ -112,8 +115,11 @@ class Translator:
         Sentences of like length are decoded together. No source is cut, however long. A sentence without a token
         (blank, or nothing but invisible characters) has an empty translation and never reaches the model.
         `progress` is told after each batch how many sentences are done, and may raise to end the work.
+
+        Raises ConfigError for options that are out of range, and what `seq2seq.request.texts_of` does.
         """
-        sources = self._encode(sentences)
+        check_search(beam_size, length_penalty, batch_sentences)
+        sources = self._encode(texts_of(sentences))
         translations = [Translation("")] * len(sources)
         done = sum(not source for source in sources)
         share = max(FEWEST_SENTENCES, math.ceil((len(sources) - done) / self._threads))
@@ -137,6 +143,7 @@ class Translator:
         batch_sentences: int = 128,
     ) -> Iterator[str]:
         """One line out for each line in, in order, with bounded memory: 16 batches' worth of lines are read ahead."""
+        check_search(beam_size, length_penalty, batch_sentences)
         waiting = iter(lines)
         while chunk := list(islice(waiting, BATCHES_PER_CHUNK * batch_sentences)):
             yield from self.translate(chunk, beam_size, length_penalty, batch_sentences)
@@ -158,7 +165,7 @@ class Translator:
         finally:
             torch.set_num_threads(self._threads)
 
-    def _encode(self, sentences: Iterable[str]) -> list[list[int]]:
+    def _encode(self, sentences: Sequence[str]) -> list[list[int]]:
         texts = ["" if sentence.isspace() else sentence for sentence in sentences]
         encodings = self._loaded.source_tokenizer.encode_batch_fast(texts)
         return [encoding.ids if len(encoding.ids) > self._tags else [] for encoding in encodings]

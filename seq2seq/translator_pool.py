@@ -14,6 +14,7 @@ from seq2seq import translator_process
 from seq2seq.champions import resolve
 from seq2seq.children import PATIENCE_SECONDS, Child, end
 from seq2seq.errors import Seq2SeqError
+from seq2seq.request import check_precision, check_search, texts_of
 from seq2seq.settings.runtime import RuntimeSettings
 
 AFTER_AN_ERROR_SECONDS = 1
@@ -31,6 +32,7 @@ class TranslatorPool:
     def __init__(
         self, folder: Path | str, runtime: RuntimeSettings, precision: str = "fp32", target_language: str = ""
     ) -> None:
+        check_precision(precision)
         champion = resolve(Path(folder)).resolve()
         threads = (runtime.threads or len(os.sched_getaffinity(0))) // runtime.processes
         each = runtime.model_copy(update={"threads": max(1, threads)})
@@ -61,9 +63,11 @@ class TranslatorPool:
     ) -> list[str]:
         """Translations in the order of the sentences, as of `Translator.translate`.
 
-        Every process has its share of the long and of the short ones. After an error the pool is of no more use.
+        Every process has its share of the long and of the short ones. After an error of a process the pool is of no
+        more use.
         """
-        texts = list(sentences)
+        check_search(beam_size, length_penalty, batch_sentences)
+        texts = texts_of(sentences)
         order = sorted(range(len(texts)), key=lambda row: -len(texts[row]))
         shares = [order[place :: len(self._children)] for place in range(min(len(self._children), len(order)))]
         translations = [""] * len(texts)

@@ -256,6 +256,15 @@ def test_a_folder_with_something_in_it_and_a_file_are_left_alone(model_folder: P
     assert (tmp_path / "file").read_text() == "mine"
 
 
+def test_the_folder_that_one_is_in_is_not_replaced(
+    model_folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    for here in (Path("."), tmp_path):
+        with pytest.raises(UserError, match="the folder that you are in"):
+            export_model(model_folder.resolve(), here)
+
+
 def test_a_damaged_model_is_not_exported(model_folder: Path, tmp_path: Path) -> None:
     damaged = Path(shutil.copytree(model_folder, tmp_path / "damaged"))
     with (damaged / "model.safetensors").open("ab") as stream:

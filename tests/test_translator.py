@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from seq2seq.device import DECODING_KERNELS, FEW_KERNELS, KERNEL_CACHES
-from seq2seq.errors import ModelError
+from seq2seq.errors import ConfigError, CorpusError, ModelError
 from seq2seq.model_folder import load_model
 from seq2seq.settings.runtime import RuntimeSettings
 from seq2seq.special_tokens import EOS
@@ -214,3 +214,31 @@ def test_batches_hold_every_sentence_that_has_a_token_once_longest_first_and_nev
         padded = len(batch) * lengths[batch[0]]
         assert 1 <= len(batch) <= batch_sentences
         assert padded <= batch_sentences * TOKENS_PER_SENTENCE or len(batch) == 1
+
+
+@pytest.mark.parametrize(
+    "option", [{"beam_size": 0}, {"beam_size": -1}, {"batch_sentences": 0}, {"length_penalty": -1.0}], ids=str
+)
+def test_options_out_of_range_are_named_and_no_sentence_is_lost(translator: Translator, option: dict[str, int]) -> None:
+    (name,) = option
+    with pytest.raises(ConfigError, match=name):
+        translator.translate(["eins"], **option)
+    with pytest.raises(ConfigError, match=name):
+        list(translator.stream(["eins"], **option))
+
+
+def test_a_precision_that_there_is_not_is_refused(folder: Path) -> None:
+    with pytest.raises(ConfigError, match="int8, not 'int-8'"):
+        Translator.load(folder, RUNTIME, precision="int-8")
+    with pytest.raises(ConfigError, match="'BF16'"):
+        Translator(load_model(folder), precision="BF16")
+
+
+def test_one_text_in_the_place_of_a_list_is_refused(translator: Translator) -> None:
+    with pytest.raises(TypeError, match=r"give \[text\]"):
+        translator.translate("eins")
+
+
+def test_half_of_a_character_is_named_with_its_sentence(translator: Translator) -> None:
+    with pytest.raises(CorpusError, match=r"Sentence 2 of 3 holds half of a character, '\\ud83d' at position 6"):
+        translator.translate(["eins", "zwei \ud83d", "drei"])

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from seq2seq import translator_pool
-from seq2seq.errors import ModelError, Seq2SeqError
+from seq2seq.errors import ConfigError, CorpusError, ModelError, Seq2SeqError
 from seq2seq.settings.runtime import RuntimeSettings
 from seq2seq.translator import Translator
 from seq2seq.translator_pool import TranslatorPool
@@ -146,3 +146,19 @@ def wait_until(true: Callable[[], bool], seconds: float = 60) -> None:
     while not true():
         assert time.monotonic() < end, "in vain"
         time.sleep(0.05)
+
+
+def test_a_request_that_is_refused_leaves_the_processes_at_work(pool: TranslatorPool) -> None:
+    with pytest.raises(ConfigError, match="beam_size"):
+        pool.translate(["eins"], beam_size=0)
+    with pytest.raises(CorpusError, match="Sentence 1 of 1"):
+        pool.translate(["\udc00"])
+    with pytest.raises(TypeError, match="one text"):
+        pool.translate("eins")
+    assert len(pool.translate(["eins", "zwei"])) == 2
+
+
+def test_a_precision_that_there_is_not_starts_no_process(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(translator_pool, "Child", lambda *arguments: pytest.fail("a process was started"))
+    with pytest.raises(ConfigError, match="precision"):
+        TranslatorPool(folder, TWO, precision="int-8")

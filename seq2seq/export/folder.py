@@ -58,7 +58,7 @@ def export_model(model_folder: Path, folder: Path, target_language: str = "", in
     With `int8` the graphs are quantized once they are found equal (see `seq2seq.export.quantization`).
 
     Raises ModelError for a model folder that is not in order, UserError without the packages of the extra `onnx` and
-    for a folder that is not empty, and ExportDiffers.
+    for a folder that is not empty or that is the current one, and ExportDiffers.
     """
     model_folder = resolve(model_folder)
     check_model(model_folder)
@@ -90,6 +90,8 @@ def _require_packages(needed: Iterable[str]) -> None:
 
 
 def _require_empty(folder: Path) -> None:
+    if folder.is_dir() and folder.samefile(Path.cwd()):
+        raise UserError(f"{folder} is the folder that you are in, which an export would replace. Name one inside it.")
     if folder.is_dir() and any(folder.iterdir()):
         raise UserError(f"{folder} is not empty: an export is a folder of its own. Name another, or remove it first.")
     if folder.exists() and not folder.is_dir():

@@ -20,7 +20,8 @@ from seq2seq.training.peers import Peers, Table
 from seq2seq.training.shares import Share
 
 AVERAGED_EVERY = 4
-"""Updates between two steps of the moving average, which reads and writes as much memory as half an AdamW step."""
+"""Updates between two steps of the moving average, which reads and writes as much memory as half an AdamW step. The
+first few have one each, so that no candidate is the random start."""
 
 
 class Learner:
@@ -107,7 +108,7 @@ class Learner:
         self._optimizer.step()
         for weight in own:
             weight.grad = None
-        if "average" in self.tables and number % AVERAGED_EVERY == 0:
+        if "average" in self.tables and (number < AVERAGED_EVERY or number % AVERAGED_EVERY == 0):
             self._average(number)
         self.peers.finish()
         return nll / self.copies

@@ -39,7 +39,7 @@ def shares(
     """
     while True:
         for batch in data.batches(epoch, first):
-            rows = torch.arange(rank, len(batch.source_BS), size).repeat(copies)
+            rows = torch.arange(len(batch.source_BS))[rank::size].repeat(copies)
             if size == copies == 1:
                 mine: Batch | None = batch
             else:

@@ -1,5 +1,6 @@
 """A corpus of eight pairs, taken as far as the `encode` step, and a way to train on it."""
 
+import shutil
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -97,6 +98,8 @@ def train(prepared: tuple[Workspace, dict[str, Record]], tmp_path: Path) -> Trai
         sections = {section: config.section(section) for section in step.sections}
         provenance = ingredients(step, sections, inputs)
         workspace = Workspace(tmp_path)
-        return perform(step, sections, inputs, workspace, provenance, config.runtime, notify, should_stop)
+        record = perform(step, sections, inputs, workspace, provenance, config.runtime, notify, should_stop)
+        shutil.rmtree(workspace.checkpoints(record.key))  # as the task does: the next training of this key is a new one
+        return record
 
     return run

@@ -58,6 +58,15 @@ def test_a_training_stopped_anywhere_and_resumed_ends_with_the_same_weights(
     ]
 
 
+def test_an_average_of_weights_learns_from_the_first_update_on(train: Train) -> None:
+    every_update = {"max_epochs": 3, "batch_tokens": 1000, "validations_per_epoch": 1, "warmup_steps": 0}
+    history = train(training={**every_update, "average_decay": 0.9}).statistics["history"]
+    untrained = math.log(15)  # nats a token: about what a random start has, of the target words and special tokens
+    nats = [entry["valid_nats_per_token"] for entry in history]
+    assert len(nats) == 3
+    assert untrained > nats[0] > nats[1] > nats[2]
+
+
 def test_a_checkpoint_is_left_behind_by_an_interruption(train: Train, tmp_path: Path) -> None:
     with pytest.raises(TrainingInterrupted):
         train(should_stop=stop_after(5))
