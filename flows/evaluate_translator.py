@@ -26,7 +26,9 @@ def evaluate_translator(model_dir: str, config: Config, workspace: str = "worksp
     Returns:
         Path of the run's report.json.
     """
-    test_set = config.corpus.model_copy(update={"train": "", "valid": ""})
+    test_set = config.corpus
+    if test_set.test:  # otherwise it is held out of the training split
+        test_set = test_set.model_copy(update={"train": "", "valid": ""})
     folder = resolve(Path(model_dir))
     with pipeline_run(Workspace(Path(workspace)), config) as run:
         tag_run(config)

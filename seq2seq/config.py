@@ -52,6 +52,13 @@ class Config(Section):
             raise ValueError(f"{name} is a name that the folder of a language pair needs for itself")
         return name
 
+    @field_validator("corpus")
+    @classmethod
+    def _there_is_something_to_learn_from(cls, corpus: CorpusSettings) -> CorpusSettings:
+        if not corpus.train:
+            raise ValueError("train is empty: name the split to learn from")
+        return corpus
+
     @field_validator("model")
     @classmethod
     def _shared_embeddings_have_one_vocabulary(cls, model: ModelSettings, known: ValidationInfo) -> ModelSettings:
@@ -167,13 +174,32 @@ def _set(values: dict[str, Any], path: list[str], value: Any) -> None:
 
 def _explain(problem: Any) -> str:
     place = [str(part) for part in problem["loc"]]
-    name = ".".join(place)
-    if problem["type"] != "extra_forbidden":
-        given = problem["input"]
-        return f"{name}: {problem['msg']}" + (f", not {given!r}" if not isinstance(given, dict) else "")
-    model: type[Section] = Config
-    if len(place) > 1 and place[0] in Config.model_fields:
-        model = type(getattr(Config(), place[0]))
-    known = list(model.model_fields)
-    close = difflib.get_close_matches(place[-1], known, 1)
-    return f"{name}: no such setting; " + (f"did you mean {close[0]}?" if close else f"there are: {', '.join(known)}")
+    name, given = ".".join(place), problem["input"]
+    match problem["type"]:
+        case "extra_forbidden":
+            return f"{name}: no such setting; {_meant(place)}"
+        case "value_error":  # of our own, which says it all
+            return f"{name}: {problem['ctx']['error']}"
+        case "string_pattern_mismatch":
+            return f"{name}: {problem['msg']}, not {given!r}. {_section(place).model_fields[place[-1]].description}"
+    return f"{name}: {problem['msg']}" + (f", not {given!r}" if not isinstance(given, dict) else "")
+
+
+def _sections() -> dict[str, type[Section]]:
+    fields = {name: getattr(Config(), name) for name in Config.model_fields}
+    return {name: type(value) for name, value in fields.items() if isinstance(value, Section)}
+
+
+def _section(place: list[str]) -> type[Section]:
+    """The section that a setting is in, or would be."""
+    return _sections().get(place[0], Config) if len(place) > 1 else Config
+
+
+def _meant(place: list[str]) -> str:
+    """The setting that someone may have had in mind: of that name elsewhere, or of a name like it here."""
+    name = place[-1]
+    if elsewhere := [f"{section}.{name}" for section, one in _sections().items() if name in one.model_fields]:
+        return f"did you mean {' or '.join(elsewhere)}?"
+    known = list(_section(place).model_fields)
+    close = difflib.get_close_matches(name, known, 1)
+    return f"did you mean {close[0]}?" if close else f"there are: {', '.join(known)}"

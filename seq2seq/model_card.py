@@ -116,7 +116,8 @@ def _data(corpus: CorpusSettings, statistics: Mapping[str, Statistics]) -> list[
         if "pairs_after" in counts
     ]
     table = _table(("split", "sentence pairs found", "used"), rows) if rows else []
-    return ["## Data", "", _origin(corpus, statistics.get("fetch", {})), "", *table]
+    fetch = statistics.get("fetch", {})
+    return ["## Data", "", _origin(corpus, fetch) + _held_out(corpus, fetch), "", *table]
 
 
 def _origin(corpus: CorpusSettings, fetch: Statistics) -> str:
@@ -135,6 +136,12 @@ def _origin(corpus: CorpusSettings, fetch: Statistics) -> str:
     return "Files of the person who trained the model: " + ", ".join(
         f"`{name}` ({split})" for split, name in corpus.split_names().items()
     )
+
+
+def _held_out(corpus: CorpusSettings, fetch: Statistics) -> str:
+    splits = fetch.get("splits", {})
+    pairs = [f"{splits[split]['pairs']:,} ({split})" for split in corpus.held_out() if split in splits]
+    return f" Pairs held out of `{corpus.train}`: {', '.join(pairs)}." if pairs else ""
 
 
 def _model(config: Config, statistics: Mapping[str, Statistics]) -> list[str]:

@@ -25,9 +25,9 @@ def test_settings_are_laid_over_the_file() -> None:
 
 
 def test_words_need_no_quotes_and_empty_text_is_text() -> None:
-    config = load_config("demo", ["corpus.train=", 'name="my model"'.replace(" ", "-")])
+    config = load_config("demo", ["corpus.test=", 'name="my model"'.replace(" ", "-")])
 
-    assert (config.corpus.train, config.name) == ("", "my-model")
+    assert (config.corpus.test, config.name) == ("", "my-model")
 
 
 def test_a_directory_counts_from_the_file_that_names_it_and_from_here_on_the_command_line(
@@ -52,6 +52,11 @@ def test_a_file_without_a_name_is_called_after_itself(tmp_path: Path) -> None:
     [
         ("training.learning_rat=1", "training.learning_rat: no such setting; did you mean learning_rate?"),
         ("trainig.seed=1", "trainig: no such setting; did you mean training?"),
+        ("learning_rate=1", "learning_rate: no such setting; did you mean training.learning_rate?"),
+        ("model.learning_rate=1", "model.learning_rate: no such setting; did you mean training.learning_rate?"),
+        ("dropout=0.1", "dropout: no such setting; did you mean model.dropout?"),
+        ("corpus.train=", "corpus: train is empty: name the split to learn from"),
+        ("corpus.source_language=german", "not 'german'. Code of the language to translate from, such as de"),
         ("training.learning_rate=2", "training.learning_rate: Input should be less than or equal to 1, not 2"),
         ("training.seed=many", "training.seed: Input should be a valid integer"),
         ("corpus.kind=tape", "corpus.kind: Input should be 'demo', 'files', 'hub' or 'url', not 'tape'"),

@@ -36,6 +36,9 @@ STATISTICS: dict[str, dict[str, Any]] = {
 }
 
 
+SIZES = {"train": 9000, "valid": 502, "test": 1003}
+
+
 def text(**sections: Any) -> str:
     return card(validate_config({"name": "tiny"} | sections), STATISTICS)
 
@@ -92,6 +95,13 @@ def test_the_card_tells_where_the_text_came_from(corpus: dict[str, str], origin:
     written = text(corpus=corpus)
     assert origin in written
     assert "/home" not in written
+
+
+def test_the_card_tells_what_was_held_out() -> None:
+    fetched = {"fetch": {"splits": {split: {"pairs": count} for split, count in SIZES.items()}}}
+    held_out = validate_config({"corpus": {"kind": "files", "train": "all", "test": "", "valid": ""}})
+    assert " Pairs held out of `all`: 1,003 (test), 502 (valid)." in card(held_out, STATISTICS | fetched)
+    assert "held out of" not in card(validate_config({}), STATISTICS | fetched)
 
 
 def test_the_card_describes_the_network() -> None:

@@ -63,7 +63,7 @@ def evaluate(
     ----------
     model_dir
         A model folder, or a language pair's (models/ko-en) for its champion; its pipeline.json says where its corpus
-        came from, --set says what differs.
+        came from, but for the folder of files (--set corpus.directory=…); --set says what else differs.
     """
 
     def work() -> None:

@@ -46,6 +46,11 @@ def identity(settings: CorpusSettings) -> dict[str, Any]:
     No network. Settings that mean nothing to the corpus' kind are left out, and so is the place where files lie.
     Raises CorpusError when files are missing.
     """
+    held_out = settings.held_out()
+    return _whole(settings) | ({"held_out": held_out} if held_out else {})
+
+
+def _whole(settings: CorpusSettings) -> dict[str, Any]:
     chosen: dict[str, Any] = {
         "kind": settings.kind,
         "languages": [settings.source_language, settings.target_language],
@@ -73,7 +78,8 @@ def identity(settings: CorpusSettings) -> dict[str, Any]:
 def fetch(corpus: CorpusSettings, job: Job) -> dict[str, Any]:
     """Write `train.arrow`, `valid.arrow` and `test.arrow`, those that were asked for.
 
-    A revision that is not pinned is pinned first; the statistics name it, and the SHA-256s of what was downloaded.
+    Splits without a name are held out of the training split (see `seq2seq.corpora.held_out`). A revision that is not
+    pinned is pinned first; the statistics name it, and the SHA-256s of what was downloaded.
 
     Raises ConfigError, CorpusError and SourceUnavailable.
     """
@@ -83,6 +89,10 @@ def fetch(corpus: CorpusSettings, job: Job) -> dict[str, Any]:
         raise ConfigError("corpus.train, corpus.valid and corpus.test are all empty: name at least one split.")
     corpus = pin(corpus)
     splits, origin = _splits(corpus, job)
+    if counts := corpus.held_out():
+        from seq2seq.corpora.held_out import hold_out
+
+        splits = {**splits, **hold_out(splits["train"], counts)}
     for split, pairs in splits.items():
         write_pairs(job.into / f"{split}.arrow", pairs)
     return {"splits": {split: _measure(pairs) for split, pairs in splits.items()}} | origin

@@ -1,8 +1,8 @@
 """Corpora in a folder: two aligned text files for each split, or one table.
 
     STEM.LANGUAGE   one sentence a line, both files line by line (train.de and train.en)
-    STEM.tsv        first line names the columns; no quoting: a cell holds neither tab nor line end
-    STEM.csv        first line names the columns; quoted as in RFC 4180
+    STEM.tsv        first line names the columns, or they have numbers; no quoting: no tab or line end within a cell
+    STEM.csv        the same, with commas, quoted as in RFC 4180
     STEM.jsonl      one JSON object a line
     STEM.parquet
 
@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 
 from seq2seq.artifacts import file_sha256
 from seq2seq.errors import ConfigError, CorpusError
-from seq2seq.settings.corpus import CorpusSettings, with_aliases
+from seq2seq.settings.corpus import CorpusSettings, or_held_out, with_aliases
 
 if TYPE_CHECKING:
     from seq2seq.corpora.pairs import Pairs
@@ -69,7 +69,10 @@ def locate(settings: CorpusSettings) -> dict[str, SplitFiles]:
     Raises ConfigError without a folder, CorpusError when files are missing or more than one would do.
     """
     if not settings.directory:
-        raise ConfigError("corpus.kind = files needs corpus.directory: the folder that holds the corpus.")
+        raise ConfigError(
+            "corpus.kind = files needs corpus.directory: the folder that holds the corpus (a model folder does not say "
+            "where its corpus lay)."
+        )
     folder = Path(settings.directory)
     if not folder.is_dir():
         raise CorpusError(f"{folder} is not a folder: set corpus.directory to the one that holds the corpus.")
@@ -115,8 +118,8 @@ def _what_is_missing(folder: Path, split: str, wanted: str, settings: CorpusSett
     there = f"Stems there: {', '.join(stems)}" if stems else f"Files there: {', '.join(names[:10]) or 'none'}"
     return (
         f"{folder} has no {wanted}.{languages[0]} and {wanted}.{languages[1]}, nor a table {wanted}.tsv, .csv, "
-        f'.jsonl or .parquet (each may end in .gz). {there}. Set corpus.{split} to a stem that is there, or to "" '
-        "to do without."
+        f".jsonl or .parquet (each may end in .gz). {there}. Set corpus.{split} to a stem that is there"
+        f"{or_held_out(split)}."
     )
 
 

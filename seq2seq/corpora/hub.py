@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from seq2seq.errors import ConfigError, CorpusError, SourceUnavailable
-from seq2seq.settings.corpus import CorpusSettings, with_aliases
+from seq2seq.settings.corpus import CorpusSettings, or_held_out, with_aliases
 
 if TYPE_CHECKING:
     from seq2seq.corpora.pairs import Pairs
@@ -85,8 +85,8 @@ def _split_name(builder: Any, split: str, settings: CorpusSettings) -> str:
         if name in there:
             return name
     raise CorpusError(
-        f"{settings.dataset} has no split {wanted}; it has: {', '.join(there)}. Set corpus.{split} to one of them, or "
-        'to "" to do without.'
+        f"{settings.dataset} has no split {wanted}; it has: {', '.join(there)}. Set corpus.{split} to one of them"
+        f"{or_held_out(split)}."
     )
 
 

@@ -1,14 +1,15 @@
 """Tables of sentence pairs: TSV, CSV, JSON lines, Parquet, and what the Hub's `datasets` gives.
 
 A side's text is in a column of its own (`corpus.source_column`, or the language code), or in a column called
-`translation` that holds both by language code. Columns are found by name, never by position. A missing cell is
-an empty sentence, which cleaning counts; text such as NA or null is text.
+`translation` that holds both by language code. Columns are found by name; a TSV or CSV without a row of names has
+them by number, from 1. A missing cell is an empty sentence, which cleaning counts; text such as NA or null is text.
 """
 
 import csv
 import json
 import math
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +22,11 @@ from seq2seq.settings.corpus import CorpusSettings
 
 Sides = tuple[Sequence[str], Sequence[str]]
 BOTH = "translation"
+NO_NAMES = (
+    " Cells of a .tsv end at tabs, of a .csv at commas. If what it has is a pair already, there is no row of names: "
+    "set them to the columns' numbers, counted from 1."
+)
+SEPARATORS = {".tsv": "\t", ".csv": ","}
 
 
 def read_table(path: Path, suffix: str, settings: CorpusSettings) -> Sides:
@@ -30,7 +36,10 @@ def read_table(path: Path, suffix: str, settings: CorpusSettings) -> Sides:
     """
     if suffix == ".parquet":
         return sides_of_arrow(_read_parquet(path), settings, str(path))
-    return _sides_of_rows(READERS[suffix](path), settings, str(path))
+    if suffix == ".jsonl":
+        return _sides_of_rows(_read_jsonl(path), settings, str(path))
+    columns = _by_column(path, CELLS[suffix](path), settings.columns(), SEPARATORS[suffix])
+    return _sides_of_rows(columns, settings, str(path), NO_NAMES)
 
 
 def sides_of_arrow(table: pa.Table, settings: CorpusSettings, where: str) -> Sides:
@@ -58,11 +67,13 @@ def _arrow_text(column: pa.ChunkedArray, where: str) -> list[str]:
     return ["" if cell is None else cell for cell in column.to_pylist()]
 
 
-def _sides_of_rows(columns: Mapping[str, Sequence[Any]], settings: CorpusSettings, where: str) -> Sides:
+def _sides_of_rows(
+    columns: Mapping[str, Sequence[Any]], settings: CorpusSettings, where: str, advice: str = ""
+) -> Sides:
     wanted = settings.columns()
     if BOTH in columns and not set(wanted) <= set(columns):
         columns, where = _unpacked_rows(columns[BOTH], where), f"{where}, column {BOTH},"
-    _require(wanted, columns, where)
+    _require(wanted, columns, where, advice)
     source, target = (
         [_text(cell, f"{where} row {row:,}, column {name}") for row, cell in enumerate(columns[name], 1)]
         for name in wanted
@@ -79,12 +90,12 @@ def _unpacked_rows(cells: Iterable[Any], where: str) -> dict[str, list[Any]]:
     return {name: [row.get(name) for row in rows] for name in names}
 
 
-def _require(wanted: Iterable[str], known: Iterable[str], where: str) -> None:
+def _require(wanted: Iterable[str], known: Iterable[str], where: str, advice: str = "") -> None:
     missing = [name for name in wanted if name not in known]
     if missing:
         raise CorpusError(
             f"{where} has no column {' and no column '.join(missing)}; it has: {', '.join(known) or 'none'}. "
-            "Set corpus.source_column and corpus.target_column to the names of the two texts."
+            f"Set corpus.source_column and corpus.target_column to the names of the two texts.{advice}"
         )
 
 
@@ -100,27 +111,32 @@ def _text(cell: Any, where: str) -> str:
     return cell
 
 
-def _read_tsv(path: Path) -> dict[str, list[str | None]]:
-    return _by_column(path, (line.split("\t") for line in read_lines(path)))
+def _tab_separated(path: Path) -> Iterator[list[str]]:
+    return (line.split("\t") for line in read_lines(path))
 
 
-def _read_csv(path: Path) -> dict[str, list[str | None]]:
+def _comma_separated(path: Path) -> Iterator[list[str]]:
     rows = csv.reader((f"{line}\n" for line in read_lines(path)), strict=True)
     try:
-        return _by_column(path, rows)
+        yield from rows
     except csv.Error as error:
         raise CorpusError(f"{path}, line {rows.line_num:,}: {error}; quote cells as RFC 4180 says.") from None
 
 
-def _by_column(path: Path, rows: Iterator[list[str]]) -> dict[str, list[str | None]]:
-    """Columns by the names in the first row; a short row's missing cells are None."""
-    names = next(rows, [])
+def _by_column(
+    path: Path, rows: Iterator[list[str]], wanted: Sequence[str], separator: str
+) -> dict[str, list[str | None]]:
+    """Columns by the names in the first row, or by number; a short row's missing cells are None."""
+    first = next(rows, [])
+    names, before = first, 1
+    if all(name.isdecimal() for name in wanted) and not set(wanted) <= set(first):
+        names, before, rows = [str(number) for number in range(1, len(first) + 1)], 0, chain([first], rows)
     cells: list[list[str | None]] = [[] for _ in names]
-    for number, row in enumerate(rows, 2):
+    for number, row in enumerate(rows, before + 1):
         if len(row) > len(names):
             raise CorpusError(
-                f"{path}, row {number:,} has {len(row)} cells, but the first row names {len(names)} columns: "
-                "a separator inside a cell?"
+                f"{path}, row {number:,} has {len(row)} cells and the first row {len(names)}: a separator inside a "
+                f"cell, or one in the first row that is not {separator!r}?"
             )
         padding = [None] * (len(names) - len(row))
         for column, cell in zip(cells, [*row, *padding], strict=True):
@@ -151,8 +167,4 @@ def _read_parquet(path: Path) -> pa.Table:
         raise CorpusError(f"{path} is not a readable Parquet file: {error}") from None
 
 
-READERS: Mapping[str, Callable[[Path], Mapping[str, Sequence[Any]]]] = {
-    ".tsv": _read_tsv,
-    ".csv": _read_csv,
-    ".jsonl": _read_jsonl,
-}
+CELLS: Mapping[str, Callable[[Path], Iterator[list[str]]]] = {".tsv": _tab_separated, ".csv": _comma_separated}

@@ -2,16 +2,27 @@
 
 from typing import Annotated, Literal
 
-from pydantic import Field
+from pydantic import BeforeValidator, Field
 
 from seq2seq.settings.section import NotInKey, Section
 
+COLUMN = (
+    "Tables and Hub: column of the {} text; empty: the language code. A number, counted from 1, where a .tsv or .csv "
+    "has no row of names."
+)
+Column = Annotated[str, BeforeValidator(lambda given: str(given) if type(given) is int else given)]
+"""1 and "1" are the same."""
 VALIDATION_NAMES = ("valid", "validation", "val", "dev")
 
 
 def with_aliases(name: str) -> tuple[str, ...]:
     """The name of a split; after the validation split's, the other names that it usually has."""
     return (name, *(other for other in VALIDATION_NAMES if other != name)) if name in VALIDATION_NAMES else (name,)
+
+
+def or_held_out(split: str) -> str:
+    """What else an error may advise about a split that is not there; nothing for the training split."""
+    return "" if split == "train" else f', or to "" to hold out corpus.{split}_pairs of the training split'
 
 
 class CorpusSettings(Section):
@@ -23,16 +34,18 @@ class CorpusSettings(Section):
     source_language: str = Field(
         "ko",
         pattern=r"^[A-Za-z]{2,3}([-_][A-Za-z0-9]+)*$",
-        description="Code of the language to translate from.",
+        description="Code of the language to translate from, such as de or zh-Hans.",
     )
     target_language: str = Field(
         "en",
         pattern=r"^[A-Za-z]{2,3}([-_][A-Za-z0-9]+)*$",
-        description="Code of the language to translate into.",
+        description="Code of the language to translate into, such as de or zh-Hans.",
     )
     train: str = Field("train", description="File stem or Hub split to learn from.")
-    valid: str = Field("valid", description="File stem or Hub split to select and stop on.")
-    test: str = Field("test", description="File stem or Hub split to score on.")
+    valid: str = Field(
+        "valid", description="File stem or Hub split to select and stop on; empty: valid_pairs held out of train."
+    )
+    test: str = Field("test", description="File stem or Hub split to score on; empty: test_pairs held out of train.")
     directory: Annotated[str, NotInKey()] = Field(
         "",
         description="files: folder that holds SPLIT.LANGUAGE files or SPLIT.tsv/.csv/.jsonl/.parquet, each also .gz.",
@@ -46,20 +59,29 @@ class CorpusSettings(Section):
     sha256: dict[str, Annotated[str, Field(pattern="^[0-9A-Fa-f]{64}$")]] = Field(
         {}, description="url: SHA-256 by file name (train.de, corpus.zip); of others the server's word is taken."
     )
-    source_column: str = Field("", description="Tables and Hub: column of the source text; empty: the language code.")
-    target_column: str = Field("", description="Tables and Hub: column of the target text; empty: the language code.")
+    source_column: Column = Field("", description=COLUMN.format("source"))
+    target_column: Column = Field("", description=COLUMN.format("target"))
     dataset: str = Field("", description="hub: dataset id, for example owner/name.")
     subset: str = Field("", description="hub: name of the dataset's configuration, for example en-ko.")
     revision: str = Field("main", description="hub: branch, tag or commit; the record pins the commit.")
     train_pairs: int = Field(12_000, ge=1, le=200_000, description="demo: number of training pairs.")
-    valid_pairs: int = Field(500, ge=1, le=10_000, description="demo: number of validation pairs.")
-    test_pairs: int = Field(500, ge=1, le=10_000, description="demo: number of test pairs.")
+    valid_pairs: int = Field(
+        500, ge=1, le=10_000, description="demo: number of validation pairs; others: held out where valid is empty."
+    )
+    test_pairs: int = Field(
+        500, ge=1, le=10_000, description="demo: number of test pairs; others: held out where test is empty."
+    )
     seed: int = Field(1, ge=0, description="demo: seed of the grammar's choices.")
 
     def split_names(self) -> dict[str, str]:
         """Our split names (train, valid, test) with the source's names for them; a nameless split is left out."""
         names = {"train": self.train, "valid": self.valid, "test": self.test}
         return {split: name for split, name in names.items() if name}
+
+    def held_out(self) -> dict[str, int]:
+        """Pairs of the training split, where there is one, that become each split without a name."""
+        counts = {"test": self.test_pairs, "valid": self.valid_pairs}
+        return {split: count for split, count in counts.items() if self.train and not getattr(self, split)}
 
     def columns(self) -> tuple[str, str]:
         """Columns of the source and the target text in tables: as set, or the language codes."""

@@ -19,3 +19,5 @@ class Progress:
     valid_bleu: float | None = None
     """Set in the one message that reports a validation."""
     best_bleu: float | None = None
+    """On the validation split, of the weights that would be published now: of nearly equal scores those with the lower
+    loss, so that it may fall a little."""

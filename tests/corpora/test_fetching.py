@@ -26,7 +26,7 @@ def files_corpus(folder: Path, **changes: str) -> CorpusSettings:
     (folder / "train.de").write_text("eins zwei\n\n", encoding="utf-8")
     (folder / "train.en").write_text("one two three\nfour\n", encoding="utf-8")
     values = {"kind": "files", "directory": str(folder), "source_language": "de", "target_language": "en"}
-    return CorpusSettings.model_validate(values | {"valid": "", "test": ""} | changes)
+    return CorpusSettings.model_validate(values | {"valid": "train", "test": "train"} | changes)
 
 
 def test_pairs_come_back_as_written_and_equal_pairs_give_equal_bytes(tmp_path: Path) -> None:
@@ -41,25 +41,22 @@ def test_pairs_come_back_as_written_and_equal_pairs_give_equal_bytes(tmp_path: P
 
 def test_each_split_of_a_folder_becomes_one_file_with_statistics(tmp_path: Path) -> None:
     statistics, folder = fetched(tmp_path, files_corpus(tmp_path))
-    assert statistics == {
-        "splits": {
-            "train": {
-                "pairs": 2,
-                "source_words": 2,
-                "target_words": 4,
-                "source_characters": 9,
-                "target_characters": 17,
-            }
-        }
+    measured = {
+        "pairs": 2,
+        "source_words": 2,
+        "target_words": 4,
+        "source_characters": 9,
+        "target_characters": 17,
     }
-    assert [path.name for path in folder.iterdir()] == ["train.arrow"]
+    assert statistics == {"splits": dict.fromkeys(("train", "valid", "test"), measured)}
+    assert sorted(path.name for path in folder.iterdir()) == ["test.arrow", "train.arrow", "valid.arrow"]
     assert read_pairs(folder / "train.arrow").frame["source"].tolist() == ["eins zwei", ""]
 
 
 def test_the_demo_has_the_splits_that_were_asked_for(tmp_path: Path) -> None:
-    statistics, folder = fetched(tmp_path, DEMO.model_copy(update={"valid": ""}))
-    assert {split: one["pairs"] for split, one in statistics["splits"].items()} == {"train": 20, "test": 6}
-    assert sorted(path.name for path in folder.iterdir()) == ["test.arrow", "train.arrow"]
+    statistics, folder = fetched(tmp_path, DEMO.model_copy(update={"train": "", "valid": ""}))
+    assert {split: one["pairs"] for split, one in statistics["splits"].items()} == {"test": 6}
+    assert [path.name for path in folder.iterdir()] == ["test.arrow"]
 
 
 def test_the_demo_translates_either_way(tmp_path: Path) -> None:

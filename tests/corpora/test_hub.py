@@ -110,7 +110,7 @@ def hub(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Hub]:
     running.close()
 
 
-TRAIN_ONLY = {"valid": "", "test": ""}
+TRAIN_ONLY = {"valid": "train", "test": "train"}
 ASKED: dict[str, dict[str, str]] = {
     "flat": {"dataset": "acme/flat"},
     "nested": {"dataset": "acme/nested"},
@@ -148,7 +148,9 @@ def test_a_translation_column_is_read_by_language(answers: dict[str, dict[str, A
 
 
 def test_a_configuration_is_chosen_by_name(answers: dict[str, dict[str, Any]]) -> None:
-    assert answers["one configuration"]["rows"] == {"train": [["second", "second"]]}
+    assert answers["one configuration"]["rows"] == {
+        split: [["second", "second"]] for split in ("train", "valid", "test")
+    }
 
 
 def test_the_commit_is_pinned_and_recorded(answers: dict[str, dict[str, Any]]) -> None:

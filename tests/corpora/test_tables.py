@@ -12,11 +12,11 @@ from seq2seq.errors import CorpusError
 from seq2seq.settings.corpus import CorpusSettings
 
 
-def settings_with(**columns: str) -> CorpusSettings:
+def settings_with(**columns: Any) -> CorpusSettings:
     return CorpusSettings(kind="files", source_language="de", target_language="en", **columns)
 
 
-def sides(folder: Path, suffix: str, content: str | bytes, **columns: str) -> tuple[list[str], list[str]]:
+def sides(folder: Path, suffix: str, content: str | bytes, **columns: Any) -> tuple[list[str], list[str]]:
     path = folder / f"train{suffix}"
     path.write_bytes(content.encode() if isinstance(content, str) else content)
     source, target = read_table(path, suffix.removesuffix(".gz"), settings_with(**columns))
@@ -49,6 +49,34 @@ def test_columns_are_found_by_name_in_every_form(tmp_path: Path, suffix: str, pa
 def test_columns_can_have_other_names_than_the_languages(tmp_path: Path) -> None:
     found = sides(tmp_path, ".csv", "a,b\none,eins\n", source_column="b", target_column="a")
     assert found == (["eins"], ["one"])
+
+
+@pytest.mark.parametrize(("suffix", "separator"), [(".tsv", "\t"), (".csv", ",")])
+@pytest.mark.parametrize("numbers", [(3, 1), ("3", "1")])
+def test_without_a_row_of_names_columns_go_by_number(
+    tmp_path: Path, suffix: str, separator: str, numbers: tuple[Any, Any]
+) -> None:
+    content = "".join(separator.join(row) + "\n" for row in (["one", "x", "eins"], ["two", "y", "zwei"]))
+    columns = dict(zip(("source_column", "target_column"), numbers, strict=True))
+    assert sides(tmp_path, suffix, content, **columns) == (["eins", "zwei"], ["one", "two"])
+
+
+def test_a_column_may_be_called_by_a_number(tmp_path: Path) -> None:
+    assert sides(tmp_path, ".csv", "2,1\none,eins\n", source_column=1, target_column=2) == (["eins"], ["one"])
+
+
+def test_a_number_beyond_the_columns_is_an_error_that_says_how_many_there_are(tmp_path: Path) -> None:
+    with pytest.raises(CorpusError, match=r"has no column 3; it has: 1, 2\."):
+        sides(tmp_path, ".tsv", "one\teins\n", source_column=2, target_column=3)
+
+
+def test_a_row_of_text_in_the_place_of_names_is_thought_of(tmp_path: Path) -> None:
+    with pytest.raises(CorpusError, match=r"it has: one, eins\..* no row of names: set them to the columns' numbers"):
+        sides(tmp_path, ".tsv", "one\teins\ntwo\tzwei\n")
+    with pytest.raises(CorpusError, match=r"it has: de;en\..* of a \.csv at commas"):
+        sides(tmp_path, ".csv", "de;en\neins;one\n")
+    with pytest.raises(CorpusError, match=r"row 2 has 2 cells and the first row 1: .* not ','\?"):
+        sides(tmp_path, ".csv", "de;en\neins, zwei;one\n")
 
 
 def test_a_translation_column_is_read_by_language(tmp_path: Path) -> None:
@@ -118,7 +146,7 @@ def test_a_column_that_is_not_text_is_named(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize(("suffix", "text"), [(".tsv", "de\ten\na\tb\nc\td\te\n"), (".csv", "de,en\na,b\nc,d,e\n")])
 def test_a_row_with_too_many_cells_is_named(tmp_path: Path, suffix: str, text: str) -> None:
-    with pytest.raises(CorpusError, match="row 3 has 3 cells, but the first row names 2 columns"):
+    with pytest.raises(CorpusError, match="row 3 has 3 cells and the first row 2"):
         sides(tmp_path, suffix, text)
 
 
