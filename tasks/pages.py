@@ -35,6 +35,7 @@ def cleaning_page(statistics: Mapping[str, Any]) -> str:
     counts = {
         name: {"pairs": split["pairs_before"], "kept": split["pairs_after"]}
         | (split.get("dropped") or split.get("reported") or {})
+        | ({"source in training": split["seen_sources"]} if "seen_sources" in split else {})
         for name, split in splits.items()
     }
     found = [reason for reason in REASONS if any(column.get(reason) for column in counts.values())]

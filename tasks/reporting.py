@@ -47,7 +47,11 @@ def _tell_clean(statistics: Mapping[str, Any]) -> str:
         return "nothing to drop: no training split"
     reasons = ", ".join(f"{count:,} {reason}" for reason, count in train["dropped"].items() if count)
     kept = f"kept {train['pairs_after']:,} of {train['pairs_before']:,} training pairs"
-    return f"{kept}; dropped {reasons}" if reasons else kept
+    parts = [kept, *([f"dropped {reasons}"] if reasons else [])]
+    test = statistics["splits"].get("test", {})
+    if seen := test.get("seen_sources"):
+        parts.append(f"{seen:,} of {test['pairs_after']:,} test sources are in training, too")
+    return "; ".join(parts)
 
 
 def _tell_tokenize(statistics: Mapping[str, Any]) -> str:

@@ -32,13 +32,15 @@ def clean(cleaning: CleaningSettings, fetch: Artifact, job: Job) -> dict[str, An
     """Write the splits again, the training split without the pairs that have a reason to go.
 
     Training text has its white space folded. Validation and test pairs are only reported on, and written as
-    they came: scores count against the raw text. Splits that are not there stay absent.
+    they came: scores count against the raw text. `seen_sources` counts those whose source a training pair has, too
+    (with another target, where leaks are dropped): they stay. Splits that are not there stay absent.
 
     Raises CorpusError when no training pair is left.
     """
     splits = {split: read_pairs(fetch.file(f"{split}.arrow")) for split in SPLITS if fetch.has(f"{split}.arrow")}
     folded = {split: _folded(pairs.frame) for split, pairs in splits.items()}
     statistics: dict[str, Any] = {}
+    learned: set[str] = set()
     for split, pairs in splits.items():
         later = [folded[other] for other in SPLITS[SPLITS.index(split) + 1 :] if other in folded]
         reasons = find_reasons(folded[split], later, cleaning)
@@ -49,6 +51,10 @@ def clean(cleaning: CleaningSettings, fetch: Artifact, job: Job) -> dict[str, An
             raise CorpusError(_nothing_left(statistics[split]))
         languages = pairs.source_language, pairs.target_language
         write_pairs(job.into / f"{split}.arrow", pairs_of(*languages, kept["source"], kept["target"]))
+        if drop:
+            learned = set(_composed(kept["source"]))
+        elif "train" in splits:
+            statistics[split]["seen_sources"] = int(_composed(folded[split]["source"]).isin(learned).sum())
     return {"splits": statistics}
 
 
@@ -101,8 +107,11 @@ def _all_pairs(frames: list[pd.DataFrame]) -> set[str]:
 
 def _comparable(frame: pd.DataFrame) -> "pd.Series[str]":
     """One text for each pair; no folded text holds a line end."""
-    joined = frame["source"] + "\n" + frame["target"]
-    return joined.map(lambda pair: unicodedata.normalize("NFC", pair)).astype("str")
+    return _composed(frame["source"] + "\n" + frame["target"])
+
+
+def _composed(texts: "pd.Series[str]") -> "pd.Series[str]":
+    return texts.map(lambda text: unicodedata.normalize("NFC", text)).astype("str")
 
 
 def _summarise(frame: pd.DataFrame, reasons: "pd.Series[str]", after: int, drop: bool) -> dict[str, Any]:

@@ -115,6 +115,17 @@ def test_a_pair_with_one_side_in_the_test_set_is_no_leak(tmp_path: Path) -> None
     assert kept["train"] == [("eins", "one")]
 
 
+def test_held_out_sources_that_training_has_too_are_counted_and_both_stay(tmp_path: Path) -> None:
+    train = [("ein  Hund", "a dog"), ("Café", "café"), ("leer", ""), ("zwei", "two")]
+    held_out = [("ein Hund", "one dog"), ("ein Hund", "the dog"), ("Cafe\u0301", "coffee"), ("leer", "empty"), ("", "")]
+    statistics, kept = cleaned(tmp_path, train=train, valid=[("drei", "three")], test=[*held_out, train[3]])
+    assert (statistics["valid"]["seen_sources"], statistics["test"]["seen_sources"]) == (0, 3)
+    assert len(kept["test"]) == 6
+    assert kept["train"] == [("ein Hund", "a dog"), ("Café", "café")]
+    (tmp_path / "alone").mkdir()
+    assert "seen_sources" not in cleaned(tmp_path / "alone", test=held_out)[0]["test"]
+
+
 def test_validation_and_test_pairs_are_reported_and_never_dropped(tmp_path: Path) -> None:
     held_out = [("", "one"), ("zwei", "two"), ("zwei", "two"), ("Just a copy", "Just a copy"), ("x " * 101, "y " * 101)]
     statistics, kept = cleaned(tmp_path, train=[GOOD], valid=held_out, test=held_out[:2])

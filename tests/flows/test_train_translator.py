@@ -187,3 +187,14 @@ def test_the_report_keeps_its_contract(first: First) -> None:
     assert None not in [*report["scores"].values(), *report["training"].values(), report["peak_memory_mib"]]
     assert report["training"]["steps"] == 4
     assert report["scores"]["test_pairs"] == 10
+
+
+def test_a_corpus_in_one_piece_is_trained_and_scored_on_what_is_held_out(tiny_config: Read, tmp_path: Path) -> None:
+    one_piece = tiny_config("corpus.valid=", "corpus.test=", "corpus.valid_pairs=5", "corpus.test_pairs=7")
+    report = run(one_piece, tmp_path / "workspace")
+    again = read_json(evaluate_translator(report["model_dir"], one_piece, str(tmp_path / "workspace")))
+
+    assert report["scores"]["test_pairs"] >= 7
+    assert again["scores"] == report["scores"]
+    assert executed(again) == ["adopt"]
+    assert "Pairs held out of `train`: " in (Path(report["model_dir"]) / "README.md").read_text(encoding="utf-8")

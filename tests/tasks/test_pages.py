@@ -90,13 +90,20 @@ def test_cleaning_says_what_was_dropped_and_shows_examples() -> None:
                     "dropped": {"duplicate": 2},
                     "examples": {"duplicate": [["ein Hund", "a dog"]]},
                 },
-                "test": {"pairs_before": 5, "pairs_after": 5, "reported": {"duplicate": 1}, "examples": {}},
+                "test": {
+                    "pairs_before": 5,
+                    "pairs_after": 5,
+                    "reported": {"duplicate": 1},
+                    "seen_sources": 4,
+                    "examples": {},
+                },
             }
         }
     )
 
     assert "| kept | 8 | 5 |" in page
     assert "| duplicate | 2 | 1 |" in page
+    assert "| source in training |  | 4 |" in page
     assert "* **duplicate**: the pair occurred before" in page
     assert "leak" not in page.replace("| leak", "")
     assert "### train, duplicate\n\n* ein Hund\n  * a dog" in page
