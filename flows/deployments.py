@@ -27,7 +27,7 @@ from seq2seq.errors import ConfigError
 # fmt: off
 KNOWN_ENTRIES = frozenset({
     "build", "concurrency_limit", "description", "enforce_parameter_schema", "entrypoint", "flow_name", "name",
-    "parameters", "paused", "pull", "push", "schedule", "schedules", "sla", "tags", "triggers", "version",
+    "parameters", "paused", "pull", "push", "schedules", "sla", "tags", "triggers", "version",
     "version_type", "work_pool",
 })
 # fmt: on
@@ -102,7 +102,8 @@ def _problems(deployment: Mapping[str, Any]) -> Iterator[str]:
         yield _no_such(entry, KNOWN_ENTRIES)
     if not deployment.get("name"):
         yield "name: missing"
-    if not (deployment.get("work_pool") or {}).get("name"):
+    pool = deployment.get("work_pool")
+    if not (isinstance(pool, Mapping) and pool.get("name")):
         yield "work_pool.name: missing; the worker of `make worker` serves seq2seq"
     yield from _parameter_problems(deployment)
     for index, schedule in enumerate(deployment.get("schedules") or []):
@@ -124,7 +125,10 @@ def _parameter_problems(deployment: Mapping[str, Any]) -> Iterator[str]:
         yield f"parameters: {error}"
 
 
-def _schedule_problems(place: str, schedule: Mapping[str, Any]) -> Iterator[str]:
+def _schedule_problems(place: str, schedule: Any) -> Iterator[str]:
+    if not isinstance(schedule, Mapping):
+        yield f'{place} is {schedule!r}: write what it is and when, for example cron: "0 3 * * *"'
+        return
     kinds = schedule.keys() & SCHEDULES.keys()
     if len(kinds) != 1:
         yield f"{place}: one of {', '.join(SCHEDULES)} has to say when, not {', '.join(sorted(kinds)) or 'none'}"

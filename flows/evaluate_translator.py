@@ -5,6 +5,7 @@ from pathlib import Path
 from seq2seq.artifacts import Workspace
 from seq2seq.champions import resolve
 from seq2seq.config import Config
+from seq2seq.inheritance import check_held_out
 from tasks.adoption import adopt
 from tasks.corpus import clean, fetch
 from tasks.delivery import report
@@ -26,10 +27,11 @@ def evaluate_translator(model_dir: str, config: Config, workspace: str = "worksp
     Returns:
         Path of the run's report.json.
     """
-    test_set = config.corpus
-    if test_set.test:  # otherwise it is held out of the training split
+    test_set, folder = config.corpus, resolve(Path(model_dir))
+    if test_set.test:
         test_set = test_set.model_copy(update={"train": "", "valid": ""})
-    folder = resolve(Path(model_dir))
+    else:
+        check_held_out(folder, test_set)
     with pipeline_run(Workspace(Path(workspace)), config) as run:
         tag_run(config)
         model = adopt(folder)

@@ -1,6 +1,8 @@
-"""Whether a training can go on from a model: it takes over the weights, and with them the vocabulary.
+"""Whether a training can go on from a model, or a corpus tell how good it is.
 
-What the weights mean has to be the same in both, whatever the texts are: languages, network, and what a token is.
+A training takes over the weights, and with them the vocabulary. What the weights mean has to be the same in both,
+whatever the texts are: languages, network, and what a token is. And what is held out of a training split has to be
+what was held out when the model was trained: it has learned the rest.
 """
 
 import json
@@ -9,9 +11,10 @@ from pathlib import Path
 from typing import Any
 
 from seq2seq.adoption import made_with
-from seq2seq.config import Config
-from seq2seq.errors import ModelError
+from seq2seq.config import Config, validate_config
+from seq2seq.errors import ConfigError, ModelError
 from seq2seq.model_folder import REMEDY, SOURCE_TOKENIZER, TARGET_TOKENIZER, check_model
+from seq2seq.settings.corpus import CorpusSettings
 from seq2seq.settings.tokenization import TokenizationSettings
 from seq2seq.sharing import PIPELINE
 
@@ -45,7 +48,33 @@ def obstacles(parent: Path, config: Config) -> Iterator[str]:
     if not isinstance(vocabulary, dict):
         raise ModelError(f"{parent / PIPELINE} has no table of settings under vocabulary. {REMEDY}")
     yield from _differences("vocabulary", vocabulary, config.vocabulary.key_content())
+    if learned := learned_from_held_out(parent, config.corpus):
+        yield learned
     yield from _other_rules(parent, config.tokenization)
+
+
+def check_held_out(folder: Path, corpus: CorpusSettings) -> None:
+    """Raise ConfigError where pairs of `corpus` are held out from which the model in `folder` may have learned."""
+    if learned := learned_from_held_out(folder, corpus):
+        raise ConfigError(
+            f"{folder} may have learned from the pairs that this corpus holds out: {learned}. Name a test set and a "
+            "validation set (corpus.test, corpus.valid), or set languages, corpus.test_pairs, corpus.valid_pairs back."
+        )
+
+
+def learned_from_held_out(folder: Path, corpus: CorpusSettings) -> str:
+    """Why the model may have learned from pairs that `corpus` holds out of its training split; empty if it has not."""
+    given = made_with(folder).get("corpus", {})
+    before = validate_config({"corpus": given}, str(folder / PIPELINE)).corpus
+    ours, theirs = ((each.source_language, each.target_language, each.held_out()) for each in (corpus, before))
+    if not corpus.held_out() or ours == theirs:
+        return ""
+    return f"when it was trained {_held_out(before)} held out, and now {_held_out(corpus)} held out"
+
+
+def _held_out(corpus: CorpusSettings) -> str:
+    counts = " and ".join(f"{count:,} {split} pairs" for split, count in corpus.held_out().items())
+    return f"{counts} ({corpus.source_language} to {corpus.target_language}) were" if counts else "nothing was"
 
 
 def _differences(section: str, before: Mapping[str, Any], now: Mapping[str, Any]) -> Iterator[str]:

@@ -140,7 +140,7 @@ def needed_by_champions(workspace: Workspace, records: Iterable[Record]) -> dict
     """Step and key of each record that a champion needs, or a model that was one before, and which one that is."""
     known = Lineage(records)
     needed: dict[tuple[str, str], str] = {}
-    for pair in _entries(workspace.root / "models"):
+    for pair in filter(Path.is_dir, _entries(workspace.root / "models")):
         for model, reason in _champions(Shelf(pair)):
             for record in known.of_model(model):
                 needed.setdefault((record.step, record.key), reason)

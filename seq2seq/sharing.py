@@ -73,7 +73,8 @@ def pipeline_json(config: Config) -> str:
 def scores_json(config: Config, scores: Mapping[str, Any]) -> str:
     """What a program wants to know of an evaluation: the test set, BLEU with its signature, and what int8 costs."""
     told = {name: scores.get(name) for name in ("bleu", "signature", "int8")}
-    return json.dumps({"test": config.corpus.test} | told, indent=2, ensure_ascii=False) + "\n"
+    test = config.corpus.test or f"pairs held out of {config.corpus.train}"
+    return json.dumps({"test": test} | told, indent=2, ensure_ascii=False) + "\n"
 
 
 def int8_cost(folder: Path) -> str:

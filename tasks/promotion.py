@@ -11,7 +11,7 @@ from seq2seq.champions import Decision, Shelf
 from seq2seq.comparison import COMPARE, judge
 from seq2seq.config import Config
 from seq2seq.errors import ArtifactDamaged, ModelError
-from seq2seq.inheritance import obstacles
+from seq2seq.inheritance import check_held_out, obstacles
 from seq2seq.model_card import card
 from seq2seq.pipeline import CONTINUED, STEPS, ingredients
 from seq2seq.retraining import rules, scored_on, settled, siblings, taken_back
@@ -53,10 +53,17 @@ def shelf_of(workspace: Workspace, config: Config) -> Shelf:
 
 
 def champion_to_start_from() -> Record | None:
-    """The champion, if `promotion.warm_start` asks for its weights and the configuration fits them."""
+    """The champion, if `promotion.warm_start` asks for its weights and the configuration fits them.
+
+    Raises ConfigError where it could not be compared: it has learned from what is held out now.
+    """
     run = current_run()
     shelf = shelf_of(run.workspace, run.config)
-    if not run.config.promotion.warm_start or shelf.champion() is None:
+    if shelf.champion() is None:
+        return None
+    if run.config.corpus.held_out():
+        check_held_out(shelf.champion_folder(), run.config.corpus)
+    if not run.config.promotion.warm_start:
         return None
     folder = shelf.champion_folder()
     differences = list(obstacles(folder, run.config))

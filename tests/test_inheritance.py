@@ -7,8 +7,8 @@ from typing import Any
 import pytest
 
 from seq2seq.config import Config, validate_config
-from seq2seq.errors import ModelError
-from seq2seq.inheritance import check, obstacles
+from seq2seq.errors import ConfigError, ModelError
+from seq2seq.inheritance import check, check_held_out, obstacles
 from tests.tiny import SETTINGS, write_tiny_model
 
 VOCABULARY = {"kind": "word", "size": 100, "min_frequency": 1}
@@ -104,3 +104,41 @@ def test_a_pipeline_json_that_holds_no_sections_is_an_error(parent: Path) -> Non
 
     with pytest.raises(ModelError, match=r"pipeline\.json .* vocabulary"):
         check(parent, config())
+
+
+HELD_OUT = {"source_language": "de", "target_language": "en", "test": "", "valid": "", "test_pairs": 700}
+
+
+@pytest.mark.parametrize(
+    ("before", "now", "said"),
+    [
+        (HELD_OUT, {}, ""),
+        ({}, {"test": "test", "valid": "valid"}, ""),
+        ({}, {}, "nothing was held out, and now 700 test pairs and 500 valid pairs (de to en) were held out"),
+        (
+            HELD_OUT,
+            {"test_pairs": 900},
+            "700 test pairs and 500 valid pairs (de to en) were held out, and now 900 test",
+        ),
+        (HELD_OUT | {"valid": "valid"}, {}, "700 test pairs (de to en) were"),
+        (
+            HELD_OUT,
+            {"source_language": "en", "target_language": "de"},
+            "500 valid pairs (en to de) were",
+        ),
+    ],
+)
+def test_what_is_held_out_now_must_have_been_held_out_from_the_model(
+    parent: Path, before: dict[str, Any], now: dict[str, Any], said: str
+) -> None:
+    content = {"vocabulary": VOCABULARY, "corpus": {"source_language": "de", "target_language": "en"} | before}
+    (parent / "pipeline.json").write_text(json.dumps(content), encoding="utf-8")
+    corpus = config(corpus=HELD_OUT | now).corpus
+    if not said:
+        check_held_out(parent, corpus)
+        assert list(obstacles(parent, config(corpus=HELD_OUT | now))) == []
+        return
+    with pytest.raises(ConfigError) as raised:
+        check_held_out(parent, corpus)
+    assert said in str(raised.value)
+    assert any("held out" in obstacle for obstacle in obstacles(parent, config(corpus=HELD_OUT | now)))

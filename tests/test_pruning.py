@@ -458,6 +458,16 @@ def test_sizes_count_everything(shop: Shop) -> None:
     assert (found["artifacts/train"][0], found["index"][0], found["runs"]) == (1, 5, (1, 2))
 
 
+def test_a_file_among_the_models_is_none_of_them(shop: Shop) -> None:
+    night(shop, 1, 1)
+    write_text_atomically(shop.workspace.root / "models" / ".DS_Store", "of a file manager")
+
+    assert "artifacts/train" in sizes(shop.workspace)
+    shop.prune()
+
+    assert (shop.workspace.root / "models" / ".DS_Store").exists()
+
+
 def test_a_workspace_that_is_not_there_has_nothing_to_prune(shop: Shop) -> None:
     assert shop.prune().bytes_removed == 0
     assert not shop.workspace.root.exists()

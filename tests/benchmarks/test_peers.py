@@ -1,6 +1,6 @@
 """What can be said of the comparison with other toolkits without them."""
 
-import json
+import os
 import sys
 from pathlib import Path
 
@@ -99,6 +99,11 @@ def test_peak_memory_counts_a_process_and_its_children(tmp_path: Path) -> None:
         driver.end()
 
 
-def test_a_job_survives_the_command_line() -> None:
-    job = Job("eole", "text", "folder", precision="bf16")
-    assert Job(**json.loads(json.dumps(job.__dict__))) == job
+def test_a_job_survives_the_command_line(tmp_path: Path) -> None:
+    job = Job("eole", "text", str(tmp_path), precision="bf16", input_feeding=True, batch=7)
+    script = "import json; from benchmarks.peers.turns import read_job; print(json.dumps(vars(read_job())))"
+    driver = Driver([sys.executable, "-c", script], job, {**os.environ, "PYTHONPATH": str(CHECKOUT)})
+    try:
+        assert driver.answer() == vars(job)
+    finally:
+        driver.end()

@@ -29,7 +29,10 @@ def rows_of(pairs: Pairs) -> list[tuple[str, str]]:
     return list(zip(pairs.texts("source"), pairs.texts("target"), strict=True))
 
 
-@given(st.lists(st.tuples(st.sampled_from(["a", "A ", "b", "c", "d e", "", " "]), st.sampled_from("xyz ")), min_size=1))
+SOURCES = ["a", "A ", "b", "c", "d e", "f", "g", "h", "i", "j", "", " "]
+
+
+@given(st.lists(st.tuples(st.sampled_from(SOURCES), st.sampled_from("xyz ")), min_size=12))
 def test_every_pair_is_in_one_split_and_no_source_in_two(rows: list[tuple[str, str]]) -> None:
     counts = {"test": 1, "valid": 2}
     try:
@@ -63,10 +66,19 @@ def test_of_a_corpus_that_grew_only_new_pairs_come_in() -> None:
     assert len(after & before) > 60
 
 
-def test_a_sentence_that_is_there_very_often_stays_in_training() -> None:
-    rows = [("ja .", f"target {n}") for n in range(300)] + corpus(300)
-    splits = hold_out(as_pairs(rows), {"test": 100, "valid": 100})
-    assert sum(source == "ja ." for source, _ in rows_of(splits["train"])) == 300
+@pytest.mark.parametrize("word", ["ja .", "nein .", "danke .", "gut .", "hallo ."])
+@pytest.mark.parametrize("repeated", [6, 300])
+def test_a_sentence_that_is_there_very_often_stays_in_training(word: str, repeated: int) -> None:
+    rows = [(word, f"target {n}") for n in range(repeated)] + corpus(300)
+    splits = hold_out(as_pairs(rows), {"test": 100, "valid": 50})
+    assert sum(source == word for source, _ in rows_of(splits["train"])) == repeated
+
+
+def test_what_is_very_often_depends_on_the_size_of_the_split() -> None:
+    rows = [(source, f"{target} {n}") for source, target in corpus(400) for n in range(7)]
+    assert len(hold_out(as_pairs(rows), {"test": 700})["test"]) >= 700
+    with pytest.raises(CorpusError):
+        hold_out(as_pairs(rows), {"test": 600})
 
 
 @pytest.mark.parametrize("rows", [corpus(19), [("ja .", str(n)) for n in range(100)]], ids=["few", "one source"])

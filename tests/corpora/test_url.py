@@ -4,6 +4,7 @@ import gzip
 import hashlib
 import io
 import json
+import lzma
 import tarfile
 import threading
 import zipfile
@@ -167,6 +168,16 @@ def packed(form: str, names: dict[str, str]) -> bytes:
     return stream.getvalue()
 
 
+def encrypted(archive: bytes) -> bytes:
+    """The zip file as one that wants a password: only its headers say so."""
+    marked = bytearray(archive)
+    for signature, place in ((b"PK\x03\x04", 6), (b"PK\x01\x02", 8)):
+        at = -1
+        while (at := marked.find(signature, at + 1)) >= 0:
+            marked[at + place] |= 1
+    return bytes(marked)
+
+
 @pytest.mark.parametrize("form", ["zip", "tar.gz"])
 def test_an_archive_whatever_its_folders_and_what_else_it_holds(form: str, web: Web, get: Get) -> None:
     members = {f"corpus/v1/{name}": text for name, text in TEXTS.items()} | {"../outside.de": "no", "README": "no"}
@@ -179,12 +190,16 @@ def test_an_archive_that_is_damaged_or_ambiguous_is_an_error(web: Web, get: Get)
     web.files = {
         "/bad.zip": packed("zip", TEXTS)[:-40],
         "/bad.tar.gz": packed("tar.gz", TEXTS)[:-40],
+        "/bad.tar.xz": lzma.compress(b"text" * 1000)[:-20] + b"\0" * 20,
+        "/locked.zip": encrypted(packed("zip", TEXTS)),
         "/two.zip": packed("zip", TEXTS | {"other/train.de": "other\n"}),
     }
 
     for path, said in (
         ("/bad.zip", "not a readable"),
         ("/bad.tar.gz", "not a readable"),
+        ("/bad.tar.xz", "not a readable"),
+        ("/locked.zip", "not a readable.*encrypted"),
         ("/two.zip", "more than one"),
     ):
         with pytest.raises(CorpusError, match=said):
@@ -290,6 +305,14 @@ def test_files_with_their_sums_need_no_network_once_they_are_here(web: Web, get:
     assert web.asked == []
     elsewhere = corpus.model_copy(update={"address": "https://mirror.example/{split}.{language}"})
     assert fetching.identity(elsewhere) == fetching.identity(corpus)
+
+
+def test_a_test_set_by_itself_needs_no_more_than_its_own_sums(web: Web, get: Get) -> None:
+    corpus = settings(web, sha256=sums(web)).model_copy(update={"train": "", "valid": ""})
+    of_train = corpus.model_copy(update={"sha256": sums(web) | {"train.de": "0" * 64}})
+
+    assert get(corpus).keys() == {"test"}
+    assert fetching.identity(corpus) == fetching.identity(of_train)
 
 
 def test_a_file_with_another_sum_is_refused(web: Web, get: Get) -> None:

@@ -116,6 +116,9 @@ def test_a_form_shows_the_settings_in_the_order_of_their_definition(form: dict[s
         ({"parameters": {"config": {"training": {"learning_rat": 1}}}}, "learning_rat"),
         ({"parameters": {"config": {}, "workspce": "x"}}, "workspce"),
         ({"work_pool": {}}, "work_pool.name: missing"),
+        ({"work_pool": "seq2seq"}, "work_pool.name: missing"),
+        ({"schedules": ["0 3 * * *"]}, "schedules[0] is '0 3 * * *': write what it is and when, for example cron:"),
+        ({"schedule": {"cron": "0 25 * * *"}}, "schedule: there is no such entry; did you mean schedules?"),
         ({"name": None}, "name: missing"),
     ],
 )

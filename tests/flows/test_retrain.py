@@ -15,7 +15,7 @@ from flows.__main__ import main
 from flows.retrain_translator import retrain_translator
 from seq2seq.champions import Decision, Shelf
 from seq2seq.config import Config, load_config
-from seq2seq.errors import ModelError
+from seq2seq.errors import ConfigError, ModelError
 
 CHECKOUT = Path(__file__).parents[2]
 First = tuple[Path, dict[str, Any]]
@@ -141,6 +141,12 @@ def test_another_policy_or_another_test_set_is_another_question(site: Site) -> N
     assert moved["decision"]["action"] == "refused"
     assert "train" not in done(moved)
     assert site.retrain("promotion.policy=not_worse")["decision"]["action"] == "promoted"
+
+
+def test_a_champion_that_has_learned_from_what_is_held_out_now_is_not_compared(site: Site) -> None:
+    with pytest.raises(ConfigError, match="may have learned from the pairs that this corpus holds out"):
+        site.retrain("corpus.test=", "corpus.test_pairs=7")
+    assert site.actions() == ["promoted"]
 
 
 def test_a_model_that_was_rolled_back_is_not_promoted_again_by_itself(site: Site) -> None:

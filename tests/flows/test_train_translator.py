@@ -13,7 +13,7 @@ from flows.evaluate_translator import evaluate_translator
 from flows.train_translator import train_translator
 from seq2seq.artifacts import Record, Workspace
 from seq2seq.config import Config, load_config
-from seq2seq.errors import CorpusError
+from seq2seq.errors import ConfigError, CorpusError
 
 STEPS = ["fetch", "clean", "tokenize", "vocabulary", "encode", "train", "evaluate"]
 
@@ -197,4 +197,6 @@ def test_a_corpus_in_one_piece_is_trained_and_scored_on_what_is_held_out(tiny_co
     assert report["scores"]["test_pairs"] >= 7
     assert again["scores"] == report["scores"]
     assert executed(again) == ["adopt"]
+    with pytest.raises(ConfigError, match="may have learned from the pairs that this corpus holds out"):
+        evaluate_translator(report["model_dir"], tiny_config("corpus.test="), str(tmp_path / "workspace"))
     assert "Pairs held out of `train`: " in (Path(report["model_dir"]) / "README.md").read_text(encoding="utf-8")

@@ -127,8 +127,10 @@ def test_the_asynchronous_forms_do_the_same(tmp_path: Path) -> None:
 
 def test_a_copy_in_another_process_locks_the_same_files_and_holds_nothing(tmp_path: Path) -> None:
     locks = FileLocks(tmp_path)
-    with locks.held("a"):
-        copied = copy.deepcopy(locks)  # by the same __reduce__ that takes it to another process
+    assert locks.acquire_lock("a", "me")
+    copied = copy.deepcopy(locks)  # by the same __reduce__ that takes it to another process
 
-        assert not copied.is_lock_holder("a", "me")
-        assert copied.is_locked("a")
+    assert locks.is_lock_holder("a", "me")
+    assert not copied.is_lock_holder("a", "me")
+    assert copied.is_locked("a")
+    locks.release_lock("a", "me")

@@ -7,10 +7,11 @@ from typing import Any
 
 import pytest
 
-from seq2seq.artifacts import Record, Workspace
+from seq2seq.artifacts import Record, Workspace, digest_of
 from seq2seq.config import Config, validate_config
 from seq2seq.corpora.fetching import identity
 from seq2seq.pipeline import CONTINUED, STEPS, ingredients, perform
+from seq2seq.training.checkpoint import load_checkpoint
 from seq2seq.training.progress import Progress
 
 PAIRS = [
@@ -97,8 +98,18 @@ def train(prepared: tuple[Workspace, dict[str, Record]], tmp_path: Path) -> Trai
         step, inputs = (CONTINUED, {**records, "parent": parent}) if parent else (STEPS["train"], records)
         sections = {section: config.section(section) for section in step.sections}
         provenance = ingredients(step, sections, inputs)
-        workspace = Workspace(tmp_path)
-        record = perform(step, sections, inputs, workspace, provenance, config.runtime, notify, should_stop)
+        workspace, runtime, begun = Workspace(tmp_path), config.runtime, 0
+        checkpoint = load_checkpoint(workspace.checkpoints(digest_of(provenance)))
+        if checkpoint is not None:
+            begun, runtime = checkpoint["position"]["step"], runtime.model_copy(update={"log_every_seconds": 1e-9})
+        steps: list[int] = []
+
+        def note(event: Progress) -> None:
+            steps.append(event.step)
+            notify(event)
+
+        record = perform(step, sections, inputs, workspace, provenance, runtime, note, should_stop)
+        assert min(steps, default=begun) >= begun, "it began anew beside its checkpoint"
         shutil.rmtree(workspace.checkpoints(record.key))  # as the task does: the next training of this key is a new one
         return record
 
