@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import BinaryIO, cast
 
 from seq2seq.config import Config, validate_config
+from seq2seq.disk import FULL, SHUT
 from seq2seq.errors import Seq2SeqError, UserError
 from seq2seq.request import PRECISIONS
 
@@ -35,10 +36,21 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except KeyboardInterrupt:
         return INTERRUPTED
     except BrokenPipeError:
-        # Python flushes standard output once more when it ends: give it somewhere to go.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        _discard_output()
         return READER_GONE
+    except OSError as error:
+        reason = (FULL | SHUT).get(error.errno or 0)
+        if reason is None or error.filename:  # of a file that is read
+            raise
+        _discard_output()
+        print(f"error: the translations could not be written to standard output: {reason}.", file=sys.stderr)
+        return 2
     return 0
+
+
+def _discard_output() -> None:
+    """Python flushes standard output once more when it ends: give it somewhere to go."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 def translate(options: argparse.Namespace, source: BufferedReader, target: BinaryIO) -> None:

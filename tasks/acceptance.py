@@ -7,6 +7,7 @@ from pathlib import Path
 
 from seq2seq.artifacts import Acceptance, Record, Workspace, digest_of
 from seq2seq.config import Config
+from seq2seq.disk import writing
 from seq2seq.errors import ArtifactDamaged, UserError
 from seq2seq.planning import COMPARED_RECORDS, Change, PlannedStep, changes, plan
 from tasks import presence
@@ -30,7 +31,8 @@ def accept(
     """
     wanted = _planned(step, config, workspace, continue_from)
     key = digest_of(wanted.ingredients)
-    with presence.present(workspace), locks_for(workspace, config.runtime, on_wait).held(f"{step}/{key}.json"):
+    lock = locks_for(workspace, config.runtime, on_wait).held(f"{step}/{key}.json")
+    with writing("the acceptance", workspace.root), presence.present(workspace), lock:
         if _planned(step, config, workspace, continue_from).answer == "fresh":  # perhaps since the lock was free
             return None
         present, differences = _present(wanted, workspace)

@@ -186,3 +186,20 @@ def test_int8_says_so_where_its_cost_was_not_measured(run: Run, folder: Path) ->
     assert (code, out.count("\n")) == (0, 1)
     assert "not measured for this model; `python -m flows train` measures it" in err
     assert run("eins zwei", "--precision", "int8")[1] == out
+
+
+@pytest.mark.skipif(not os.path.exists("/dev/full"), reason="needs /dev/full, a disk without space")
+def test_a_full_disk_is_one_message_and_exit_code_2(folder: Path) -> None:
+    with open("/dev/full", "wb") as full:
+        done = subprocess.run(
+            [sys.executable, "-m", "seq2seq", "translate", str(folder), "--threads", "1", "--device", "cpu"],
+            input=b"eins zwei\n",
+            stdout=full,
+            stderr=subprocess.PIPE,
+            check=False,
+        )
+
+    assert done.returncode == 2
+    assert done.stderr.decode() == (
+        "error: the translations could not be written to standard output: the disk is full.\n"
+    )

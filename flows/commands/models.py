@@ -22,6 +22,7 @@ from seq2seq.adoption import made_with
 from seq2seq.artifacts import Workspace
 from seq2seq.champions import WAY_OUT, Decision, Shelf, model_digest, resolve
 from seq2seq.config import validate_config
+from seq2seq.disk import writing
 from seq2seq.errors import ModelError, UserError
 from seq2seq.inventory import Entry, Scores, entries, files_and_problem, scores_by_model
 from seq2seq.model_folder import check_model
@@ -71,7 +72,7 @@ def promote(
     def work() -> None:
         shelf = Shelf(workspace / "models" / pair) if Path(model).is_dir() else _shelf(workspace, pair)
         folder = _model(shelf, model)
-        with _changing(Workspace(workspace), locks, shelf):
+        with writing("the decision", workspace), _changing(Workspace(workspace), locks, shelf):
             name = str(made_with(folder).get("name", folder.name))
             decision = _decision(shelf, "promoted", model_digest(folder), name, why)
             changed = shelf.promote(folder, _texts(folder), decision)
@@ -102,7 +103,7 @@ def rollback(
 
     def work() -> None:
         shelf = _shelf(workspace, pair)
-        with _changing(Workspace(workspace), locks, shelf):
+        with writing("the decision", workspace), _changing(Workspace(workspace), locks, shelf):
             earlier = _last_in_order(shelf)
             decision = _decision(shelf, "rolled_back", earlier.model, earlier.name, why)
             shelf.record(decision)

@@ -1,5 +1,6 @@
 """`python -m flows models list | promote | rollback`."""
 
+import errno
 import json
 import os
 import re
@@ -125,6 +126,24 @@ def test_a_rollback_goes_back_to_the_champion_before_and_the_history_grows(model
     _, listed, _ = models("list")
     assert row_of(listed, "one").startswith("*")
     assert " earlier " in row_of(listed, "two")
+
+
+def test_a_read_only_disk_is_one_message_and_exit_code_2(
+    models: Call, shelf: Shelf, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refused(*arguments: Any) -> None:
+        raise OSError(errno.EROFS, os.strerror(errno.EROFS), str(shelf.folder / "champion.json"))
+
+    models("promote", "de-en", "one")
+    models("promote", "de-en", "two")
+    monkeypatch.setattr(Shelf, "record", refused)
+
+    code, _, error = models("rollback", "de-en")
+
+    assert code == 2
+    assert error.startswith("error: the decision could not be written to ")
+    assert "the file system is read-only" in error
+    assert len(shelf.history()) == 2
 
 
 def test_without_a_champion_before_there_is_no_rollback(models: Call, shelf: Shelf) -> None:
