@@ -90,8 +90,9 @@ def wrongly_asked(folder: Path) -> None:
         pool.translate(["eins"], beam_size="three")  # type: ignore[arg-type]
 
 
-def test_what_a_process_says_before_it_fails_is_in_the_error(folder: Path) -> None:
-    with pytest.raises(Seq2SeqError, match=r"(?s)Process 1 of the 2 .*error, code 1.*TypeError.*fewer processes"):
+def test_what_a_process_says_before_it_fails_is_in_the_error(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(translator_pool, "check_search", lambda *options: None)
+    with pytest.raises(Seq2SeqError, match=r"(?s)Process 1 of the 2 .*error, code 1.*beam_size.*fewer processes"):
         wrongly_asked(folder)
 
 

@@ -236,7 +236,7 @@ def test_a_model_of_another_pair_is_refused_with_its_languages(models: Call, wor
     [
         (("promote", "de-fr", "one"), "There is no language pair de-fr in .*: there is de-en"),
         (("rollback", "../models/de-en"), "There is no language pair"),
-        (("promote", "de-en", "one", "--locks", "file:x"), r"runtime\.locks: .* should be empty or begin with redis"),
+        (("promote", "de-en", "one", "--locks", "file:x"), r"runtime\.locks: should be empty or begin with redis"),
         (("promote", "de-en", "onr"), r"onr is neither a model of de-en nor a model folder\. Did you mean one\?"),
     ],
 )
