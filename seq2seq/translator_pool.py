@@ -46,8 +46,9 @@ class TranslatorPool:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        failures = end(self._children, AFTER_AN_ERROR_SECONDS if error else PATIENCE_SECONDS)
-        if failures and isinstance(error, EOFError | ConnectionError):
+        lost = isinstance(error, EOFError | ConnectionError)  # a process has ended, or is about to
+        failures = end(self._children, AFTER_AN_ERROR_SECONDS if error and not lost else PATIENCE_SECONDS)
+        if failures and lost:
             place, failure = min(failures.items())
             raise Seq2SeqError(
                 f"Process {place + 1} of the {len(self._children)} of this translation {failure}\n"
