@@ -122,6 +122,15 @@ def may_be_configured() -> bool:
     )
 
 
+def configured_address() -> str:
+    """The address of the server that Prefect's settings name; empty where they name none."""
+    if not may_be_configured():
+        return ""
+    from prefect.settings import get_current_settings
+
+    return get_current_settings().api.url or ""
+
+
 def _start(stack: ExitStack) -> TemporaryServer:
     print("starting a temporary Prefect server (PREFECT_API_URL names a lasting one)", file=sys.stderr, flush=True)
     server = TemporaryServer()

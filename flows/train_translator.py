@@ -25,8 +25,8 @@ def train_translator(config: Config, workspace: str = "workspace", continue_from
         config: What to train on and how; every field has a default.
         workspace: Folder that holds everything made so far. What is there already is not made again.
         continue_from: A model folder, or a language pair's with a champion, whose weights and vocabulary to start from;
-            empty: from scratch. Languages, network and settings of the vocabulary must be equal. Optimizer, schedule
-            and warm-up begin anew.
+            empty: from scratch. Languages, network (but for its dropout) and the sections vocabulary and tokenization
+            must be equal. Optimizer, schedule and warm-up begin anew.
 
     Returns:
         Path of the run's report.json.

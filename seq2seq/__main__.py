@@ -21,7 +21,10 @@ READER_GONE = 141  # what a shell reports of a program that SIGPIPE ended, as in
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Run a command; gives the exit code: 0, 2 for what the person can mend, 1 for other errors."""
+    """Run a command; gives the exit code.
+
+    0, 2 for what the person can mend, 1 for other errors, 130 after Ctrl-C, 141 when nobody reads the output any more.
+    """
     options = _parser().parse_args(arguments)
     try:
         if options.command == "export":

@@ -60,12 +60,17 @@ class Record(BaseModel):
 
     step: str
     key: str
+    """Digest of `provenance`."""
     digest: str
+    """Of the content: of all files but those of `log/`."""
     address: str
+    """Where the artifact lies, relative to the workspace."""
     files: dict[str, FileEntry]
     statistics: dict[str, Any]
     provenance: dict[str, Any]
+    """All that shaped the result."""
     seconds: float
+    """That the work took."""
     accepted: Acceptance | None = None
 
     def parts(self, wanted: Iterable[str] = ()) -> dict[str, str]:

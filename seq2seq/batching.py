@@ -39,6 +39,7 @@ class Batch:
 
     source_BS: Tensor
     source_lengths_B: Tensor
+    """Tokens of each source row, its EOS counted: int64, on the CPU."""
     inputs_BT: Tensor
     outputs_BT: Tensor
     real_N: Tensor

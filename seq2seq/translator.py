@@ -112,6 +112,8 @@ class Translator:
     ) -> list[Translation]:
         """Translations with what is known of them, in the order of the sentences.
 
+        `beam_size` hypotheses are kept of each sentence (1 is greedy), `length_penalty` is the exponent of the length
+        that divides a log-probability, and `batch_sentences` are decoded together at most.
         Sentences of like length are decoded together. No source is cut, however long. A sentence without a token
         (blank, or nothing but invisible characters) has an empty translation and never reaches the model.
         `progress` is told after each batch how many sentences are done, and may raise to end the work.
@@ -142,7 +144,11 @@ class Translator:
         length_penalty: float = 1.0,
         batch_sentences: int = 128,
     ) -> Iterator[str]:
-        """One line out for each line in, in order, with bounded memory: 16 batches' worth of lines are read ahead."""
+        """One line out for each line in, in order, with bounded memory: 16 batches' worth of lines are read ahead.
+
+        Options and errors are those of `translate_in_detail`; they are raised when the first line is asked for, errors
+        of a line when its turn comes.
+        """
         check_search(beam_size, length_penalty, batch_sentences)
         waiting = iter(lines)
         while chunk := list(islice(waiting, BATCHES_PER_CHUNK * batch_sentences)):

@@ -1,15 +1,15 @@
 """At most one training on each device of a machine, whoever started it and in whichever workspace.
 
 A lock of the kernel on one file for each device, in the machine's folder for temporary files (TMPDIR, else /tmp):
-killed holders hold nothing, and no server is needed. A step's lock is taken before its device's, and whoever holds a
-device waits for nothing: there is no deadlock.
+killed holders hold nothing, and no server is needed. A step's lock is taken before its devices', and whoever needs
+several takes them in the order of their names: there is no deadlock.
 """
 
 import os
 import stat
 import tempfile
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
+from contextlib import ExitStack, contextmanager, suppress
 from fcntl import LOCK_EX, LOCK_NB
 from pathlib import Path
 
@@ -23,24 +23,28 @@ from tasks.step import PipelineRun
 TOLD_BYTES = 300
 
 
-def device_name(runtime: RuntimeSettings) -> str:
-    """`cpu`, or the CUDA device by its UUID: containers and CUDA_VISIBLE_DEVICES number devices anew.
+def device_names(runtime: RuntimeSettings) -> list[str]:
+    """`cpu`, or the CUDA device of each process by its UUID: containers and CUDA_VISIBLE_DEVICES number devices anew.
 
-    It sets nothing up: oneDNN reads the size of its cache once in a process, and the training chooses it.
+    In order. It sets nothing up: oneDNN reads the size of its cache once in a process, and the training chooses it.
     """
     import torch  # takes seconds: only where a training begins
 
-    from seq2seq.device import device_of
+    from seq2seq.device import device_of, process_count
 
-    device = device_of(runtime)
-    return "cpu" if device.type == "cpu" else f"cuda-{torch.cuda.get_device_properties(device).uuid}"
+    devices = {device_of(runtime, rank) for rank in range(process_count(runtime))}
+    return sorted(
+        "cpu" if device.type == "cpu" else f"cuda-{torch.cuda.get_device_properties(device).uuid}" for device in devices
+    )
 
 
 @contextmanager
 def only_training(run: PipelineRun, should_stop: Callable[[], bool]) -> Iterator[None]:
-    """Let no other training have this run's device inside a `with` block; see `device_lock`."""
-    runtime, name, workspace = run.config.runtime, run.config.name, run.workspace.root.resolve()
-    with device_lock(device_name(runtime), f"process {os.getpid()}, run {name} in {workspace}", say, should_stop):
+    """Let no other training have this run's devices inside a `with` block; see `device_lock`."""
+    holder = f"process {os.getpid()}, run {run.config.name} in {run.workspace.root.resolve()}"
+    with ExitStack() as held:
+        for device in device_names(run.config.runtime):
+            held.enter_context(device_lock(device, holder, say, should_stop))
         yield
 
 

@@ -133,6 +133,7 @@ def test_a_run_on_a_full_disk_says_so_and_goes_on_when_there_is_space(
     assert "Traceback" not in errors
     workspace = Workspace(disk / "workspace")
     done = [record for step in STEPS for record in workspace.records(step)]
+    assert bool(done) == bool(leave_kib)
     for record in done:
         workspace.verify(record)
     assert [path for path in workspace.root.glob("runs/*") if not (path / "report.json").is_file()] == []

@@ -1,12 +1,14 @@
 """`report.json`, as far as it needs no run."""
 
 import json
+import subprocess
+import sys
 from datetime import datetime, timedelta, timezone
 from pathlib import Path
 
 from seq2seq.artifacts import Record
 from seq2seq.config import Config, load_config
-from seq2seq.report import StepOutcome, build_report, peak_memory_mib, write_report
+from seq2seq.report import StepOutcome, build_report, write_report
 
 STARTED = datetime(2026, 11, 22, 9, 41, 7, tzinfo=timezone(timedelta(hours=1)))
 CONFIG = Config(name="demo")
@@ -74,13 +76,14 @@ def test_all_settings_of_the_run_lie_beside_its_report(tmp_path: Path) -> None:
     assert load_config("", base=json.loads((path.parent / "config.json").read_text(encoding="utf-8"))) == config
 
 
-def test_peak_memory_is_at_least_what_the_interpreter_takes_and_never_falls() -> None:
-    before = peak_memory_mib()
-    block = bytearray(64 * 2**20)
-    after = peak_memory_mib()
+def test_peak_memory_grows_with_what_a_process_takes_and_never_falls() -> None:
+    program = (
+        "from seq2seq.peak_memory import peak_memory_mib as peak; before = peak(); block = b'x' * (200 * 2**20); "
+        "during = peak(); del block; print(before, during, peak())"
+    )
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
 
-    assert before is not None
-    assert after is not None
-    assert 5 < before <= after
-    assert after >= 64
-    del block
+    before, during, after = map(float, done.stdout.split())
+    assert 5 < before < 200
+    assert before + 190 < during < before + 220
+    assert after >= during

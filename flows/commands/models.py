@@ -1,6 +1,6 @@
 """`python -m flows models list`, `promote` and `rollback`: import neither Prefect nor PyTorch.
 
-Prefect is imported only to tell its server of a change of champion, where PREFECT_API_URL names one.
+Prefect is imported only to tell its server of a change of champion, where one may be configured.
 """
 
 import difflib
@@ -16,6 +16,7 @@ from typing import Annotated, Literal
 from cyclopts import App, Parameter
 
 from flows.commands.options import DEFAULT_WORKSPACE, LockServer, Traceback, WorkspacePath
+from flows.connection import configured_address
 from flows.guard import guarded
 from flows.tables import Cell, bleu_with_interval, local_time, show_table
 from seq2seq.adoption import made_with
@@ -200,8 +201,9 @@ def _tell(shelf: Shelf, decision: Decision) -> None:
     pair, again = shelf.folder.name, "again" if decision.action == "rolled_back" else "now"
     instead = f", instead of {decision.against[:12]}" if decision.against else ""
     print(f"{decision.name} ({decision.model[:12]}) is the champion of {pair} {again}{instead}.")
-    if "PREFECT_API_URL" not in os.environ:
-        print("No event was sent: PREFECT_API_URL names no Prefect server.")
+    server = configured_address()
+    if not server:
+        print("No event was sent: neither PREFECT_API_URL nor a profile names a Prefect server.")
         return
     from prefect.client.orchestration import get_client
     from prefect.events import Event
@@ -215,9 +217,9 @@ def _tell(shelf: Shelf, decision: Decision) -> None:
         with get_client(sync_client=True) as client:
             client.request("POST", "/events", json=[event.model_dump(mode="json")])
     except Exception as error:  # the champion is changed, whatever the server says
-        print(f"The event could not be sent to {os.environ['PREFECT_API_URL']}: {error}", file=sys.stderr)
+        print(f"The event could not be sent to {server}: {error}", file=sys.stderr)
     else:
-        print(f"Event {event.event} sent to {os.environ['PREFECT_API_URL']}.")
+        print(f"Event {event.event} sent to {server}.")
 
 
 HEADER = ("", "model", "version", "state", "BLEU", "pairs", "when", "by")

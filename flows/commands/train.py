@@ -32,9 +32,9 @@ def train(
         Name of a preset (demo, multi30k, …) or path of a TOML file.
     continue_from
         A model folder (or a language pair's, for its champion) whose weights and vocabulary to start from. The texts
-        may be others; languages, network and settings of the vocabulary must be equal. Optimizer, schedule and warm-up
-        begin anew with the training settings of this run, its limits count from here, and the model is kept as it is
-        where nothing better was found on validation.
+        may be others; languages, network (but for its dropout) and the sections vocabulary and tokenization must be
+        equal. Optimizer, schedule and warm-up begin anew with the training settings of this run, its limits count from
+        here, and the model is kept as it is where nothing better was found on validation.
     """
 
     def work() -> None:

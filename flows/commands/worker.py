@@ -11,6 +11,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from pathlib import Path
 from types import FrameType
 from typing import Annotated
@@ -87,7 +88,8 @@ def _end_runs(worker: int) -> None:
     """Ask the worker's runs to end, and wait until they did. Linux only: elsewhere none is found."""
     runs = _children(worker)
     for run in runs:
-        os.kill(run, signal.SIGTERM)
+        with suppress(ProcessLookupError):
+            os.kill(run, signal.SIGTERM)
     if runs:
         print(f"waiting for {len(runs)} run(s) to save what they have; Ctrl-C again stops at once", file=sys.stderr)
     deadline = time.monotonic() + SECONDS_TO_SAVE
@@ -97,5 +99,8 @@ def _end_runs(worker: int) -> None:
 
 def _children(process: int) -> list[int]:
     """Ids of the processes that the threads of a process started."""
-    lists = Path(f"/proc/{process}/task").glob("*/children")
-    return [int(child) for path in lists for child in path.read_text(encoding="ascii").split()]
+    children: list[int] = []
+    for path in Path(f"/proc/{process}/task").glob("*/children"):
+        with suppress(OSError):  # the thread has ended since
+            children += map(int, path.read_text(encoding="ascii").split())
+    return children

@@ -62,7 +62,7 @@ def remove_unused(
     locks: LockServer = "",
     traceback: Traceback = False,
 ) -> int:
-    """Remove what was not used for some days; never what a champion, a pointer's history or a running flow needs.
+    """Remove what was not used for some days; never what a champion, an earlier one or a running flow needs.
 
     What goes is made again when it is asked for. Model folders, reports and lock files stay.
     """

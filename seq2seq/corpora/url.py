@@ -139,7 +139,7 @@ def read(settings: CorpusSettings, downloads: Path) -> tuple[dict[str, "Pairs"],
             versions = {source.name: _fetch(client, source, folder) for source in wanted}
         unsure = {source.name: versions[source.name] for source in wanted if not source.sha256}
         if unsure and digest_of(unsure) != settings.revision:
-            raise SourceUnavailable(
+            raise CorpusError(  # which is not retried: a retry would ask for the same version
                 f"{settings.address} changed while it was fetched. Start again; if it says so each time, the server "
                 "does not describe its files reliably: set corpus.sha256."
             )

@@ -23,4 +23,6 @@ class EvaluationSettings(Section):
         title="BLEU tokenizer",
         description="sacreBLEU's tokenizer of the headline score; char or zh for unspaced scripts.",
     )
-    bootstrap_samples: int = Field(1000, ge=100, le=100_000, description="Resamples of the 95 % interval.")
+    bootstrap_samples: int = Field(
+        1000, ge=100, le=100_000, description="Resamples of the 95 % interval and of the paired test."
+    )

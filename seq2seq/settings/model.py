@@ -8,7 +8,7 @@ from seq2seq.settings.section import Section
 
 
 class ModelSettings(Section):
-    """The encoder-decoder. The defaults are the plain system of the lecture.
+    """The encoder-decoder. The defaults are the plain system of the lecture, which reads the source from its beginning.
 
     One flat section: settings that begin with `transformer:` or `recurrent:` count for that architecture alone, and
     have no effect on the other, so that `architecture` can be changed by itself.
@@ -58,7 +58,13 @@ class ModelSettings(Section):
     )
     attention_heads: int = Field(4, ge=1, le=64, description="transformer: heads of every attention.")
     feedforward_size: int = Field(1024, ge=1, description="transformer: inner size of the feed-forward layers.")
-    dropout: float = Field(0.2, ge=0, lt=1, description="On embeddings, between layers and on the attention's output.")
+    dropout: float = Field(
+        0.2,
+        ge=0,
+        lt=1,
+        description="On embeddings, between layers, on the encoder's and the attention's output; transformer: on "
+        "embeddings and on what each sub-layer adds.",
+    )
     variational_dropout: bool = Field(
         False,
         description="recurrent: one dropout mask for all positions of a sentence (Gal & Ghahramani 2016); with "
@@ -92,7 +98,7 @@ class ModelSettings(Section):
 
     @property
     def feature_size(self) -> int:
-        """Size of what the output layer reads: the embedding's when it is shared, else the decoder's."""
+        """Size of what a recurrent network's output layer reads: the embedding's if tied, else the decoder's."""
         return self.embedding_size if self.tie_embeddings else self.decoder_hidden_size
 
     @model_validator(mode="after")

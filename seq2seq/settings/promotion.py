@@ -15,9 +15,11 @@ class PromotionSettings(Section):
         description="better: significantly better BLEU on the test set; not_worse: not significantly worse; "
         "always: every challenger.",
     )
-    level: float = Field(0.05, gt=0, lt=0.5, description="Significance level of the paired bootstrap test.")
+    level: float = Field(
+        0.05, gt=0, lt=0.5, description="Significance level of the paired bootstrap test (Koehn 2004)."
+    )
     warm_start: bool = Field(
         False,
-        description="Start the challenger from the champion's weights, with its vocabulary, where the settings of "
-        "network and vocabulary are equal.",
+        description="Start the challenger from the champion's weights, with its vocabulary, where languages, network "
+        "(but for its dropout) and the sections vocabulary and tokenization are equal.",
     )

@@ -1,4 +1,8 @@
-"""Settings of the machine at hand. None of them enters a key: a result is the same, up to the last bits."""
+"""Settings of the machine at hand. None of them enters a key.
+
+Other threads give the same result up to the last bits; another device or number of processes one that is as good, not
+the same (dropout draws anew, and `training.precision = auto` follows the device).
+"""
 
 from typing import Literal
 from urllib.parse import urlsplit
@@ -20,8 +24,8 @@ class RuntimeSettings(Section):
         1,
         ge=1,
         le=64,
-        description="Processes that share each batch of a training (as many as cores on a CPU, as many as devices on "
-        "CUDA; dropout draws anew with another number), or the lines of `translate`.",
+        description="Processes that share each batch of a training (best one a core; on CUDA at most one a device; "
+        "dropout draws anew with another number), or the lines of `translate`.",
     )
     device: Literal["auto", "cpu", "cuda"] = Field("auto", description="auto: a CUDA device where there is one.")
     log_every_seconds: float = Field(5.0, gt=0, description="Seconds between two progress messages.")

@@ -11,7 +11,9 @@ class TrainingSettings(Section):
     """How the model is trained. Whichever limit comes first ends a training, and its best model is the result."""
 
     seed: int = Field(1, ge=0, description="Seed of the weights, the order of batches, dropout and teacher forcing.")
-    learning_rate: float = Field(1e-3, gt=0, le=1, description="Peak learning rate of AdamW.")
+    learning_rate: float = Field(
+        1e-3, gt=0, le=1, description="Peak learning rate of AdamW (Loshchilov & Hutter 2019)."
+    )
     warmup_steps: int = Field(200, ge=0, description="Steps of linear warm-up.")
     schedule: Literal["cosine", "inverse_sqrt", "constant"] = Field(
         "cosine",
@@ -19,8 +21,12 @@ class TrainingSettings(Section):
         "end, inverse_sqrt of the step (Vaswani et al. 2017), or constant.",
     )
     weight_decay: float = Field(0.01, ge=0, description="AdamW's decoupled weight decay.")
-    max_gradient_norm: float = Field(1.0, gt=0, description="Gradients are scaled down to this norm.")
-    label_smoothing: float = Field(0.1, ge=0, lt=1, description="Mass moved from the right token to all tokens.")
+    max_gradient_norm: float = Field(
+        1.0, gt=0, description="Gradients are scaled down to this norm (Pascanu et al. 2013, section 3.2)."
+    )
+    label_smoothing: float = Field(
+        0.1, ge=0, lt=1, description="Mass moved from the right token to all tokens (Szegedy et al. 2016, section 7)."
+    )
     r_drop: float = Field(
         0.0,
         ge=0,
@@ -32,9 +38,15 @@ class TrainingSettings(Section):
         1.0,
         ge=0,
         le=1,
-        description="Share of decoder inputs that are the ground truth; 1 runs the target in one call.",
+        description="Share of decoder inputs that are the ground truth (scheduled sampling, Bengio et al. 2015); 1 "
+        "runs the target in one call, but for model.input_feeding.",
     )
-    batch_tokens: int = Field(1000, ge=1, description="Target tokens of a batch (padding not counted), at most.")
+    batch_tokens: int = Field(
+        1000,
+        ge=1,
+        description="Target tokens of a batch, end marks counted and padding not: at most, or "
+        "about so many where words are cut anew. A longer pair is a batch by itself.",
+    )
     subword_dropout: float = Field(
         0.0,
         ge=0,
@@ -53,8 +65,8 @@ class TrainingSettings(Section):
         0.0,
         ge=0,
         lt=1,
-        description="Decay per step of the exponential moving average of the weights (in the place of an average of "
-        "checkpoints), which is validated and published; 0: no average.",
+        description="Decay per step of the exponential moving average of the weights (after Polyak & Juditsky 1992; in "
+        "the place of an average of checkpoints), which is validated and published; 0: no average.",
     )
     max_epochs: int = Field(30, ge=0, description="Passes over the training pairs; 0: no limit.")
     max_steps: int = Field(0, ge=0, description="Updates of the weights; 0: no limit.")

@@ -10,7 +10,9 @@ from seq2seq.settings.section import Section
 class VocabularySettings(Section):
     """What a token is, and how many there are. Learned from the training split only."""
 
-    kind: Literal["word", "bpe", "unigram"] = Field("bpe", description="Whole words, or subwords by BPE or unigram.")
+    kind: Literal["word", "bpe", "unigram"] = Field(
+        "bpe", description="Whole words, or subwords: bpe (Sennrich et al. 2016, section 3.2) or unigram (Kudo 2018)."
+    )
     size: int = Field(
         8000,
         ge=32,

@@ -8,6 +8,7 @@ import lzma
 import tarfile
 import threading
 import zipfile
+from collections import Counter
 from collections.abc import Callable, Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
@@ -38,6 +39,8 @@ class Web:
         self.files: dict[str, bytes] = {f"/{name}": text.encode() for name, text in TEXTS.items()}
         self.asked: list[tuple[str, str, str]] = []
         """Method, path and Range of each request."""
+        self.sent: Counter[str] = Counter()
+        """Bytes of content by path."""
         self.refuse: dict[str, int] = {}
         self.break_after: dict[str, int] = {}
         """Bytes after which the connection breaks, once."""
@@ -80,6 +83,7 @@ class Handler(BaseHTTPRequestHandler):
         if send:
             end = web.break_after.pop(self.path, len(content))
             self.wfile.write(content[start:end])
+            web.sent[self.path] += end - start
             self.close_connection = end < len(content)
 
     def head(self, code: int, headers: dict[str, str]) -> None:
@@ -214,7 +218,9 @@ def test_what_did_not_change_is_not_sent_again(web: Web, get: Get) -> None:
 
     assert found["valid"][0] == "other de 0"
     assert found["train"] == EXPECTED["train"]
-    assert web.gets().count("/train.de") == 2  # the second time the answer was 304, with no content
+    assert web.gets().count("/train.de") == 2
+    assert web.sent["/train.de"] == len(web.files["/train.de"])
+    assert web.sent["/valid.de"] == 2 * len(web.files["/valid.de"])
 
 
 def test_a_download_that_broke_off_goes_on_where_it_stopped(web: Web, get: Get) -> None:
@@ -265,7 +271,7 @@ def test_content_that_changes_between_asking_and_fetching_is_not_taken_for_what_
     web.files["/train.de"] += b"more\n"
     web.files["/train.en"] += b"more\n"
 
-    with pytest.raises(SourceUnavailable, match="changed while it was fetched"):
+    with pytest.raises(CorpusError, match="changed while it was fetched"):
         url.read(pinned, tmp_path / "downloads")
 
 

@@ -279,7 +279,7 @@ def test_a_damaged_history_is_told_beside_the_models(models: Call, shelf: Shelf)
     assert row_of(listed, "one")
 
 
-def test_the_commands_import_neither_prefect_nor_anything_heavy(workspace: Path) -> None:
+def test_the_commands_import_neither_prefect_nor_anything_heavy(workspace: Path, tmp_path: Path) -> None:
     program = (
         "import sys; from flows.__main__ import main; "
         "codes = [main(['models', *words, '--workspace', sys.argv[1]]) for words in "
@@ -289,14 +289,15 @@ def test_the_commands_import_neither_prefect_nor_anything_heavy(workspace: Path)
     done = subprocess.run(
         [sys.executable, "-c", program, str(workspace)],
         cwd=CHECKOUT,
-        env={name: value for name, value in os.environ.items() if name != "PREFECT_API_URL"},
+        env={name: value for name, value in os.environ.items() if name != "PREFECT_API_URL"}
+        | {"PREFECT_HOME": str(tmp_path / "home")},
         capture_output=True,
         text=True,
         check=False,
     )
 
     assert (done.returncode, done.stderr) == (0, "")
-    assert "No event was sent: PREFECT_API_URL names no Prefect server." in done.stdout
+    assert "No event was sent: neither PREFECT_API_URL nor a profile names a Prefect server." in done.stdout
 
 
 def test_a_promotion_and_a_rollback_by_hand_are_events_on_the_server(
@@ -332,11 +333,24 @@ def test_a_promotion_and_a_rollback_by_hand_are_events_on_the_server(
     assert [event["payload"] for event in events] == [entry.model_dump(mode="json") for entry in shelf.history()]
 
 
-def test_a_server_that_is_not_there_does_not_undo_a_promotion(workspace: Path, shelf: Shelf) -> None:
+@pytest.mark.parametrize("named_by", ["variable", "profile"])
+def test_a_server_that_is_not_there_does_not_undo_a_promotion(
+    named_by: str, workspace: Path, shelf: Shelf, tmp_path: Path
+) -> None:
+    address, home = "http://127.0.0.1:9/api", tmp_path / "home"
+    environment = {name: value for name, value in os.environ.items() if name != "PREFECT_API_URL"}
+    environment["PREFECT_HOME"] = str(home)
+    if named_by == "variable":
+        environment["PREFECT_API_URL"] = address
+    else:
+        home.mkdir()
+        profile = f'active = "team"\n[profiles.team]\nPREFECT_API_URL = "{address}"\n'
+        (home / "profiles.toml").write_text(profile, encoding="utf-8")
+
     done = subprocess.run(
         [sys.executable, "-m", "flows", "models", "promote", "de-en", "one", "--workspace", str(workspace)],
         cwd=CHECKOUT,
-        env=os.environ | {"PREFECT_API_URL": "http://127.0.0.1:9/api"},
+        env=environment,
         capture_output=True,
         text=True,
         check=False,
@@ -344,7 +358,7 @@ def test_a_server_that_is_not_there_does_not_undo_a_promotion(workspace: Path, s
 
     assert done.returncode == 0
     assert done.stdout.startswith("one (")
-    assert done.stderr.startswith("The event could not be sent to http://127.0.0.1:9/api: ")
+    assert done.stderr.startswith(f"The event could not be sent to {address}: ")
     assert len(done.stderr.splitlines()) == 1
     assert len(shelf.history()) == 1
 

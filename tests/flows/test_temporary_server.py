@@ -118,6 +118,7 @@ def test_ctrl_c_at_the_terminal_stops_the_training_and_the_server_is_still_told(
     process = start(*long_training(tiny_project, tmp_path / "workspace"))
     read_until(process, "train      step")
     servers = children(process.pid)
+    assert len(servers) == 1
 
     os.killpg(process.pid, signal.SIGINT)
 

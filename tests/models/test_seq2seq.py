@@ -284,9 +284,20 @@ def test_input_feeding_without_attention_is_refused_with_the_way_out() -> None:
         ModelSettings(input_feeding=True)
 
 
-def test_settings_of_the_other_architecture_have_no_effect() -> None:
-    ModelSettings(architecture="transformer", input_feeding=True)
-    ModelSettings(architecture="gru", embedding_size=10, attention_heads=3)
+@pytest.mark.parametrize(
+    ("architecture", "foreign"),
+    [
+        ("transformer", {"input_feeding": True, "attend_embeddings": True, "bidirectional": True}),
+        ("gru", {"attention_heads": 3, "feedforward_size": 7}),
+    ],
+)
+def test_settings_of_the_other_architecture_have_no_effect(architecture: str, foreign: dict[str, Any]) -> None:
+    kept = {name: value for name, value in SMALL.items() if name not in foreign}
+    without = fresh(ModelSettings(**kept, architecture=architecture)).state_dict()
+    with_them = fresh(ModelSettings(**kept, architecture=architecture, **foreign)).state_dict()
+
+    assert without.keys() == with_them.keys()
+    assert all(torch.equal(without[name], with_them[name]) for name in without)
 
 
 @pytest.mark.parametrize("architecture", ["lstm", "transformer"])

@@ -15,9 +15,9 @@ import pytest
 import torch
 
 from seq2seq.device import KERNEL_CACHES
-from seq2seq.errors import TrainingInterrupted, UserError
+from seq2seq.errors import ConfigError, TrainingInterrupted, UserError
 from seq2seq.settings.runtime import RuntimeSettings
-from tasks.device_lock import device_lock, device_name
+from tasks.device_lock import device_lock, device_names
 
 CHECKOUT = Path(__file__).parents[2]
 HOLDER = """
@@ -141,15 +141,15 @@ def test_what_others_wrote_is_shown_without_control_characters(folder: Path) -> 
 
 
 def test_the_device_is_the_one_that_the_settings_choose() -> None:
-    assert device_name(RuntimeSettings(device="cpu", threads=1)) == "cpu"
+    assert device_names(RuntimeSettings(device="cpu", threads=1, processes=2)) == ["cpu"]
 
 
 def test_asking_for_the_device_leaves_it_to_the_training_to_set_the_process_up() -> None:
     program = (
         "import os, torch; from seq2seq.settings.runtime import RuntimeSettings; "
-        "from seq2seq.device import KERNEL_CACHES, configure; from tasks.device_lock import device_name; "
+        "from seq2seq.device import KERNEL_CACHES, configure; from tasks.device_lock import device_names; "
         "before = dict(os.environ), torch.get_num_threads(); "
-        "runtime = RuntimeSettings(device='cpu', threads=torch.get_num_threads() + 1); device_name(runtime); "
+        "runtime = RuntimeSettings(device='cpu', threads=torch.get_num_threads() + 1); device_names(runtime); "
         "assert before == (dict(os.environ), torch.get_num_threads()); "
         "configure(runtime, kernels=23); print(os.environ[KERNEL_CACHES[0]])"
     )
@@ -158,11 +158,17 @@ def test_asking_for_the_device_leaves_it_to_the_training_to_set_the_process_up()
     assert told.stdout.strip() == "23"
 
 
-def test_a_cuda_device_is_named_by_what_does_not_change_with_its_number(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("seq2seq.device.device_of", lambda runtime: torch.device("cuda"))
-    monkeypatch.setattr(torch.cuda, "get_device_properties", lambda device: SimpleNamespace(uuid="6ba7b810-9dad"))
+def test_cuda_devices_are_named_by_what_does_not_change_with_their_numbers(monkeypatch: pytest.MonkeyPatch) -> None:
+    """And in one order, as two trainings that need the same two would otherwise wait for each other."""
+    uuids = ["6ba7b810-9dad", "0f3e2c11-77aa", "e5d1"]
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
+    monkeypatch.setattr(torch.cuda, "device_count", lambda: len(uuids))
+    monkeypatch.setattr(torch.cuda, "get_device_properties", lambda device: SimpleNamespace(uuid=uuids[device.index]))
 
-    assert device_name(RuntimeSettings()) == "cuda-6ba7b810-9dad"
+    assert device_names(RuntimeSettings()) == ["cuda-6ba7b810-9dad"]
+    assert device_names(RuntimeSettings(processes=2)) == ["cuda-0f3e2c11-77aa", "cuda-6ba7b810-9dad"]
+    with pytest.raises(ConfigError, match="processes = 4, but PyTorch sees 3"):
+        device_names(RuntimeSettings(processes=4))
 
 
 class Training:

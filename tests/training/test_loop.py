@@ -8,14 +8,18 @@ from typing import Any
 
 import pytest
 import torch
+from sacrebleu.metrics import BLEU
 
 from seq2seq.artifacts import Record
 from seq2seq.batching import collate, epoch_batches, plan_batches, read_encoded
 from seq2seq.errors import Seq2SeqError, TrainingInterrupted
 from seq2seq.model_folder import load_model
+from seq2seq.settings.runtime import RuntimeSettings
 from seq2seq.training.forcing import decoder_features
 from seq2seq.training.loss import linear_cross_entropy
 from seq2seq.training.progress import Progress
+from seq2seq.translator import Translator
+from tests.training.conftest import PAIRS
 
 Train = Callable[..., Record]
 
@@ -168,6 +172,11 @@ def test_the_best_weights_are_published_not_the_last(train: Train, tmp_path: Pat
     best = max(history, key=lambda entry: entry["valid_bleu"])
     assert record.statistics["best_step"] == best["step"] < history[-1]["step"]
     assert record.statistics["valid_bleu"] == best["valid_bleu"] > history[-1]["valid_bleu"]
+    translator = Translator.load(tmp_path / record.address, RuntimeSettings(threads=1, device="cpu"), "fp32")
+    sources, references = zip(*PAIRS, strict=True)
+    assert BLEU().corpus_score(translator.translate(sources, 1), [references]).score == pytest.approx(
+        best["valid_bleu"]
+    )
 
 
 def test_progress_says_where_a_training_stands(train: Train) -> None:
