@@ -22,7 +22,7 @@ from benchmarks.peers.systems import System, at_sizes, chosen, job, ready, start
 from benchmarks.peers.turns import Driver
 from benchmarks.timing import markdown_table
 
-DEFAULT = "tutorial,joeynmt,opennmt,eole,eole-bf16,ours,ours-bf16,ours-int8"
+DEFAULT = "tutorial,joeynmt,opennmt,eole,eole-bf16,ours,ours-bf16,ours-int8,ours-export-int8"
 GREEDY, BEAM = 1, 5
 Turn = dict[str, Any]
 

@@ -64,12 +64,16 @@ def translate(options: argparse.Namespace, source: BufferedReader, target: Binar
     """
     config = _config(options)
     from seq2seq.champions import resolve
-    from seq2seq.model_folder import check_model
+    from seq2seq.export.reading import check_request_of_export
+    from seq2seq.model_folder import check_model, is_export
     from seq2seq.sharing import int8_cost
     from seq2seq.translator_pool import TranslatorPool
 
     folder = resolve(options.model)
-    check_model(folder)  # before PyTorch, whose import takes seconds
+    if is_export(folder):  # both before PyTorch, whose import takes seconds
+        check_request_of_export(folder, config.runtime, options.precision, options.to)
+    else:
+        check_model(folder)
     decoding, loading = config.evaluation, (folder, config.runtime, options.precision, options.to)
     with ExitStack() as resources:
         if config.runtime.processes > 1:
@@ -88,7 +92,8 @@ def translate(options: argparse.Namespace, source: BufferedReader, target: Binar
 
 def export(options: argparse.Namespace) -> None:
     """Write a model for programs without PyTorch, and say how far it agrees with ours."""
-    from seq2seq.export.folder import INSTALL, export_model
+    from seq2seq.export.folder import export_model
+    from seq2seq.export.reading import INSTALL
 
     written = export_model(options.model, options.folder, options.to, options.int8)
     found = written.agreement
@@ -188,7 +193,7 @@ def _add_common_arguments(command: argparse.ArgumentParser) -> None:
         "model",
         metavar="MODEL_DIR",
         type=Path,
-        help="a model folder, or a language pair's (models/ko-en): its champion",
+        help="a model folder, or a language pair's (models/ko-en): its champion; `translate` takes an export's, too",
     )
     command.add_argument("--to", metavar="LANGUAGE", default="", help="of a model for both directions: into which")
     command.add_argument("--traceback", action="store_true", help="show where in the code an error came from")

@@ -17,6 +17,7 @@ from seq2seq.models.memory import MemoryT, StateT
 from seq2seq.special_tokens import BOS, EOS, PAD, UNK
 
 NEVER_WRITTEN = (PAD, UNK, BOS)
+"""The first ids of all."""
 BLOCK = 64
 """Scores whose greatest is found before any are ranked (see `likeliest`)."""
 
@@ -47,7 +48,7 @@ def longest_translation(source_tokens: int) -> int:
 
 def forbid(scores_NV: Tensor) -> None:
     """Rule out, in place, the tokens that no translation contains."""
-    scores_NV.index_fill_(1, torch.tensor(NEVER_WRITTEN, device=scores_NV.device), -torch.inf)
+    scores_NV[:, : len(NEVER_WRITTEN)].fill_(-torch.inf)
 
 
 def likeliest(scores_BKV: Tensor, totals_BK: Tensor, count: int) -> tuple[Tensor, Tensor]:
@@ -56,6 +57,9 @@ def likeliest(scores_BKV: Tensor, totals_BK: Tensor, count: int) -> tuple[Tensor
     Greedy and beam search both choose here, so that ties agree. The best of a group lie in those `count` blocks
     whose best elements are best: only the block maxima and the elements of these blocks are ranked.
     """
+    if count == scores_BKV.shape[1] == 1:
+        scores_B1, places_B1 = scores_BKV.max(2)
+        return totals_BK + scores_B1, places_B1
     groups, width, size = scores_BKV.shape
     maxima_BM = (totals_BK[:, :, None] + _block_maxima(scores_BKV)).flatten(1)
     blocks_BC = maxima_BM.topk(min(count, maxima_BM.shape[1]), 1).indices
@@ -84,7 +88,7 @@ def rows_that_go_on(live_N: Tensor) -> Tensor:
     So a batch shrinks in few steps. Leaving costs a copy of all that is known of a source, and a number of rows that
     was not met before costs oneDNN new kernels, both of them more than a step of some finished rows.
     """
-    count = recurring(int(live_N.sum()), bits=2)
+    count = recurring(sum(live_N.tolist()), bits=2)
     if count >= len(live_N):
         return torch.arange(len(live_N), device=live_N.device)
     return live_N.to(torch.uint8).argsort(descending=True, stable=True)[:count]
@@ -109,7 +113,7 @@ def greedy(
     for time in range(written_BT.shape[1]):
         logits_NV, state = model.step(tokens_N, memory, state)
         tokens_N = _best_tokens(logits_NV).masked_fill_(~live_N, EOS)
-        written_BT[sentences_N, time] = tokens_N
+        written_BT[:, time].index_copy_(0, sentences_N, tokens_N)
         live_N = (tokens_N != EOS) & (limits_N > time + 1)
         rows_M = rows_that_go_on(live_N)
         if not len(rows_M):
@@ -122,6 +126,5 @@ def greedy(
 
 
 def _best_tokens(logits_NV: Tensor) -> Tensor:
-    scores_NV = logits_NV.float()
-    forbid(scores_NV)
-    return likeliest(scores_NV[:, None], scores_NV.new_zeros(len(scores_NV), 1), 1)[1][:, 0]
+    forbid(logits_NV)
+    return likeliest(logits_NV[:, None], logits_NV.new_zeros(len(logits_NV), 1), 1)[1][:, 0]

@@ -54,7 +54,7 @@ def evaluate(evaluation: EvaluationSettings, train: Artifact, clean: Artifact, j
     loaded = load_model(train.folder, configure(job.runtime, kernels=DECODING_KERNELS))
     test = _read_test(clean)
     loaded = _facing(loaded, test)
-    translator = Translator(loaded)
+    translator = Translator.of(loaded)
     sources, references = test.texts("source"), test.texts("target")
     started = time.perf_counter()
     translations = _translate(translator, sources, evaluation, job)
@@ -92,7 +92,7 @@ def _int8(folder: Path, test: Pairs, bleu: float, evaluation: EvaluationSettings
     """BLEU of the model in int8 and its difference to `bleu`; None where the processor has no int8 kernels."""
     if not int8_runs():
         return None
-    translator = Translator(_facing(load_model(folder), test), "int8")
+    translator = Translator.of(_facing(load_model(folder), test), "int8")
     translations = _translate(translator, test.texts("source"), evaluation, job)
     found = score([each.text for each in translations], test.texts("target"), evaluation)["bleu"]
     return {"bleu": found, "difference": round(found - bleu, 4)}

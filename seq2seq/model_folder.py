@@ -14,6 +14,7 @@ from __future__ import annotations
 import json
 import re
 import shutil
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
@@ -38,6 +39,8 @@ CONFIG = "config.json"
 SOURCE_TOKENIZER = "source_tokenizer.json"
 TARGET_TOKENIZER = "target_tokenizer.json"
 DESCRIBED = (WEIGHTS, SOURCE_TOKENIZER, TARGET_TOKENIZER)
+EXPORT_KIND = "seq2seq-onnx"
+"""What config.json says instead in a folder that `seq2seq.export` has written, which only translates."""
 REMEDY = "Copy the folder again from where it was made, or train the model again."
 
 
@@ -108,8 +111,8 @@ def write_model(
     config = FolderConfig(
         source_language=source_language,
         target_language=target_language,
-        source_vocabulary_size=_tokenizer(folder / SOURCE_TOKENIZER).get_vocab_size(),
-        target_vocabulary_size=_tokenizer(folder / TARGET_TOKENIZER).get_vocab_size(),
+        source_vocabulary_size=read_tokenizer(folder / SOURCE_TOKENIZER).get_vocab_size(),
+        target_vocabulary_size=read_tokenizer(folder / TARGET_TOKENIZER).get_vocab_size(),
         model=settings,
         files={name: _describe(folder / name) for name in DESCRIBED},
     )
@@ -136,7 +139,7 @@ def check_model(folder: Path) -> FolderConfig:
     for name in DESCRIBED:
         if name not in config.files:
             raise ModelError(f"{folder / CONFIG} does not describe {name}. {REMEDY}")
-        _check_file(folder / name, config.files[name])
+        check_file(folder / name, config.files[name])
     return config
 
 
@@ -147,17 +150,37 @@ def load_model(folder: Path, device: device | str = "cpu") -> LoadedModel:
 
     model = build_model(config.model, config.source_vocabulary_size, config.target_vocabulary_size)
     fill(model, folder / WEIGHTS)
-    source_tokenizer = _tokenizer(folder / SOURCE_TOKENIZER, config.source_vocabulary_size)
+    return LoadedModel(model.to(device).eval(), *tokenizers_of(folder, config), config)
+
+
+def tokenizers_of(folder: Path, config: FolderConfig) -> tuple[Tokenizer, Tokenizer]:
+    """The source's and the target's. Raises ModelError."""
+    source_tokenizer = read_tokenizer(folder / SOURCE_TOKENIZER, config.source_vocabulary_size)
     source_tokenizer.encode_special_tokens = True  # "</s>" in a text is text
-    target_tokenizer = _tokenizer(folder / TARGET_TOKENIZER, config.target_vocabulary_size)
-    return LoadedModel(model.to(device).eval(), source_tokenizer, target_tokenizer, config)
+    return source_tokenizer, read_tokenizer(folder / TARGET_TOKENIZER, config.target_vocabulary_size)
 
 
 def _describe(path: Path) -> FileEntry:
     return FileEntry(bytes=path.stat().st_size, sha256=file_sha256(path))
 
 
+def is_export(folder: Path) -> bool:
+    """Whether a folder is one that `seq2seq.export` has written. Raises ModelError when it is none of ours at all."""
+    return _read_json(folder).get("kind") == EXPORT_KIND
+
+
 def _read_config(folder: Path) -> FolderConfig:
+    values = _read_json(folder)
+    if values.get("kind") == EXPORT_KIND:
+        raise ModelError(
+            f"{folder} is an export, which can be translated with and nothing else. Name the model folder that it was "
+            "made from."
+        )
+    check_format(folder, values, READ)
+    return described(folder, values)
+
+
+def _read_json(folder: Path) -> dict[str, Any]:
     path = folder / CONFIG
     if not folder.is_dir():
         raise ModelError(f"There is no model folder {folder}. Give the folder that holds {CONFIG} and {WEIGHTS}.")
@@ -167,7 +190,14 @@ def _read_config(folder: Path) -> FolderConfig:
         values = json.loads(path.read_text(encoding="utf-8"))
     except ValueError as error:
         raise ModelError(f"{path} is not JSON: {error}. {REMEDY}") from None
-    _check_format(path, values)
+    if not isinstance(values, dict) or "format" not in values:
+        raise ModelError(f"{path} was not written by seq2seq-flows: it names no format. Only its own models load.")
+    return values
+
+
+def described(folder: Path, values: dict[str, Any]) -> FolderConfig:
+    """What config.json says, checked field by field. Raises ModelError."""
+    path = folder / CONFIG
     try:
         return FolderConfig.model_validate(values)
     except ValidationError as error:
@@ -177,17 +207,18 @@ def _read_config(folder: Path) -> FolderConfig:
         raise ModelError(f"{path} has {count} wrong value(s), the first at {place}: {first['msg']}. {REMEDY}") from None
 
 
-def _check_format(path: Path, values: Any) -> None:
-    if not isinstance(values, dict) or "format" not in values:
-        raise ModelError(f"{path} was not written by seq2seq-flows: it names no format. Only its own models load.")
-    if values["format"] not in READ:
+def check_format(folder: Path, values: dict[str, Any], known: Sequence[int]) -> None:
+    """Raise ModelError for a folder of a format that is not known."""
+    if values["format"] not in known:
+        formats = f"format {known[0]}" if len(known) == 1 else f"formats {known[0]} to {known[-1]}"
         raise ModelError(
-            f"{path} has format {values['format']!r}, and this version reads formats {READ[0]} to {FORMAT}. "
+            f"{folder / CONFIG} has format {values['format']!r}, and this version reads {formats}. "
             "Install the version of seq2seq-flows that wrote it, or train the model again."
         )
 
 
-def _check_file(path: Path, entry: FileEntry) -> None:
+def check_file(path: Path, entry: FileEntry) -> None:
+    """Raise ModelError unless a file is there and is what config.json says of it."""
     if not path.is_file():
         raise ModelError(f"{path} is missing: {CONFIG} says that it has {entry.bytes:,} bytes. {REMEDY}")
     size = path.stat().st_size
@@ -237,7 +268,8 @@ def _shape(tensor: Tensor | None) -> str:
     return "nothing" if tensor is None else f"{'×'.join(map(str, tensor.shape))} {tensor.dtype}"
 
 
-def _tokenizer(path: Path, size: int | None = None) -> Tokenizer:
+def read_tokenizer(path: Path, size: int | None = None) -> Tokenizer:
+    """A tokenizer of so many tokens. Raises ModelError."""
     from tokenizers import Tokenizer
 
     try:

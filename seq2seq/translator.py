@@ -10,13 +10,15 @@ from typing import Any, Self
 
 import numpy as np
 import torch
+from tokenizers import Tokenizer
 
 from seq2seq.batching import pad_sources
 from seq2seq.beam_search import beam_search
 from seq2seq.champions import resolve
 from seq2seq.decoding import StepModel, greedy, longest_translation
 from seq2seq.device import DECODING_KERNELS, autocast, configure, product_type
-from seq2seq.model_folder import FolderConfig, LoadedModel, load_model
+from seq2seq.export.reading import check_request_of_export
+from seq2seq.model_folder import FolderConfig, LoadedModel, is_export, load_model, tokenizers_of
 from seq2seq.models.linear import packed
 from seq2seq.models.seq2seq import Seq2Seq
 from seq2seq.quantization import quantized
@@ -47,6 +49,19 @@ class Translation:
     """The translation ended because it may be no longer (see `longest_translation`)."""
 
 
+@dataclass(frozen=True)
+class Engine:
+    """What a translator works with."""
+
+    model: StepModel[Any, Any]
+    source_tokenizer: Tokenizer
+    target_tokenizer: Tokenizer
+    config: FolderConfig
+    device: torch.device
+    precision: str
+    """Of the operations that the model leaves to its surroundings: auto, bf16 or fp32."""
+
+
 class Translator:
     """A loaded model. Sentences go in as raw text and come out as detokenized text.
 
@@ -54,14 +69,21 @@ class Translator:
     go through several threads, `runtime.threads` of them, batch by batch.
     """
 
-    def __init__(self, loaded: LoadedModel, precision: str = "fp32", target_language: str = "") -> None:
+    def __init__(self, engine: Engine) -> None:
+        self._engine = engine
+        self._tags = engine.source_tokenizer.num_special_tokens_to_add(False)
+        self._threads = torch.get_num_threads() if engine.device.type == "cpu" else 1
+
+    @classmethod
+    def of(cls, loaded: LoadedModel, precision: str = "fp32", target_language: str = "") -> Self:
+        """A translator with a model that is loaded; the rest is as in `load`."""
         check_precision(precision)
-        self._loaded = loaded.into(target_language or loaded.config.target_language)
-        self._tags = self._loaded.source_tokenizer.num_special_tokens_to_add(False)
-        self._device = next(loaded.model.parameters()).device
-        self._threads = torch.get_num_threads() if self._device.type == "cpu" else 1
-        self._precision = "auto" if precision == "int8" else precision
-        self._model = _for_decoding(loaded.model, precision, self._device)
+        loaded = loaded.into(target_language or loaded.config.target_language)
+        device = next(loaded.model.parameters()).device
+        model = _for_decoding(loaded.model, precision, device)
+        autocast_precision = "auto" if precision == "int8" else precision
+        parts = loaded.source_tokenizer, loaded.target_tokenizer, loaded.config
+        return cls(Engine(model, *parts, device, autocast_precision))
 
     @classmethod
     def load(
@@ -75,19 +97,22 @@ class Translator:
         `seq2seq.quantization`; what it leaves in floating point is as in auto).
 
         The folder of a language pair (models/ko-en) stands for the model that is in use there. `target_language` may
-        be either language of a model for both directions; if empty, it is the one that config.json names. Raises
-        ModelError for a folder that is not in order or a language that the model does not know, and ConfigError for a
-        device that is not there or another precision.
+        be either language of a model for both directions; if empty, it is the one that config.json names. The folder
+        of an export (`seq2seq.export`) is run by onnxruntime on the CPU, in the arithmetic and into the language that
+        it was exported for: `precision` is fp32 then. Raises ModelError for a folder that is not in order or a language
+        that the model does not know, ConfigError for a device that is not there or another precision, and UserError for
+        an export where onnxruntime is not installed.
         """
         check_precision(precision)
-        device = configure(runtime or RuntimeSettings(), kernels=DECODING_KERNELS)
-        loaded = load_model(resolve(Path(folder)), device)
-        return cls(loaded, precision, target_language)
+        runtime, folder = runtime or RuntimeSettings(), resolve(Path(folder))
+        if is_export(folder):
+            return cls(_engine_of_export(folder, runtime, precision, target_language))
+        return cls.of(load_model(folder, configure(runtime, kernels=DECODING_KERNELS)), precision, target_language)
 
     @property
     def config(self) -> FolderConfig:
         """Languages, vocabulary sizes and settings of the model."""
-        return self._loaded.config
+        return self._engine.config
 
     def translate(
         self,
@@ -173,7 +198,7 @@ class Translator:
 
     def _encode(self, sentences: Sequence[str]) -> list[list[int]]:
         texts = ["" if sentence.isspace() else sentence for sentence in sentences]
-        encodings = self._loaded.source_tokenizer.encode_batch_fast(texts)
+        encodings = self._engine.source_tokenizer.encode_batch_fast(texts)
         return [encoding.ids if len(encoding.ids) > self._tags else [] for encoding in encodings]
 
     def _translate_batch(
@@ -181,8 +206,9 @@ class Translator:
     ) -> list[Translation]:
         source_BS, lengths_B = pad_sources([np.asarray(source, dtype=np.int32) for source in sources])
         limits = [longest_translation(length) for length in lengths_B.tolist()]
-        batch = (self._model, source_BS.to(self._device), lengths_B, torch.tensor(limits))
-        with torch.inference_mode(), autocast(self._precision, self._device):
+        engine = self._engine
+        batch = (engine.model, source_BS.to(engine.device), lengths_B, torch.tensor(limits))
+        with torch.inference_mode(), autocast(engine.precision, engine.device):
             if beam_size == 1:
                 targets = greedy(*batch)
             else:
@@ -192,9 +218,18 @@ class Translator:
                 " ".join(text.split()), len(source) - self._tags, len(target), source.count(UNK), len(target) >= limit
             )
             for text, source, target, limit in zip(
-                self._loaded.target_tokenizer.decode_batch(targets), sources, targets, limits, strict=True
+                self._engine.target_tokenizer.decode_batch(targets), sources, targets, limits, strict=True
             )
         ]
+
+
+def _engine_of_export(folder: Path, runtime: RuntimeSettings, precision: str, target_language: str) -> Engine:
+    config = check_request_of_export(folder, runtime, precision, target_language)
+    from seq2seq.export.running import ExportedModel  # imports onnxruntime
+
+    configure(runtime.model_copy(update={"device": "cpu"}))
+    tokenizers = tokenizers_of(folder, config)
+    return Engine(ExportedModel(folder), *tokenizers, config, torch.device("cpu"), "fp32")
 
 
 def _for_decoding(model: Seq2Seq[Any, Any], precision: str, device: torch.device) -> StepModel[Any, Any]:

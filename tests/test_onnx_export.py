@@ -1,6 +1,7 @@
 import hashlib
 import json
 import os
+import random
 import re
 import shutil
 import subprocess
@@ -19,18 +20,19 @@ from tokenizers import Tokenizer
 from seq2seq import __main__ as command
 from seq2seq.batching import pad_sources
 from seq2seq.decoding import greedy, longest_translation
-from seq2seq.errors import ExportDiffers, ModelError, UserError
+from seq2seq.errors import ConfigError, ExportDiffers, ModelError, UserError
 from seq2seq.export import folder as export_folder
 from seq2seq.export.agreement import LENGTHS, require_equal
 from seq2seq.export.folder import export_model
 from seq2seq.export.graphs import flatten, rebuild
 from seq2seq.export.translate import Translator as Exported
 from seq2seq.language_tags import language_tag
-from seq2seq.model_folder import LoadedModel, load_model
+from seq2seq.model_folder import LoadedModel, check_model, load_model
 from seq2seq.models.memory import Memory, State
 from seq2seq.settings.runtime import RuntimeSettings
 from seq2seq.special_tokens import EOS
 from seq2seq.translator import Translator
+from seq2seq.translator_pool import TranslatorPool
 from tests.models.architectures import ARCHITECTURES
 from tests.tiny import PIECES, write_tiny_model
 
@@ -88,6 +90,86 @@ def test_onnxruntime_writes_the_same_tokens(pair: tuple[LoadedModel, Path]) -> N
     for lengths in ((1,), (7,), (40, 1, 3, 3, 25), (6,) * 9):
         rows = sources(*lengths)
         assert exported.greedy(rows) == ours(loaded, rows)
+
+
+@pytest.mark.parametrize("beam_size", [1, 3])
+def test_a_translator_on_the_folder_says_what_one_on_the_model_says(
+    pair: tuple[LoadedModel, Path], beam_size: int
+) -> None:
+    """But for a sentence in twenty: a model with random weights goes on from near ties."""
+    loaded, folder = pair
+    draw = random.Random(beam_size)
+    words = [piece.removeprefix("▁") for piece in PIECES["source"]]
+    lines = [*LINES[:4], *(" ".join(draw.choices(words, k=draw.randint(1, 6))) for _ in range(76))]
+    expected = Translator.of(loaded).translate(lines, beam_size)
+    for threads in (1, 2):
+        translator = Translator.load(folder, RuntimeSettings(threads=threads, device="cpu"))
+        found = translator.translate(lines, beam_size)
+        assert sum(map(str.__eq__, found, expected)) >= 76
+        assert len(set(found)) > 10
+        assert translator.config.model == loaded.config.model
+
+
+def test_processes_translate_with_the_folder(exported: Path, model_folder: Path) -> None:
+    runtime = RuntimeSettings(threads=2, processes=2, device="cpu")
+    with TranslatorPool(exported, runtime) as pool:
+        assert pool.translate(LINES) == Translator.load(model_folder, runtime).translate(LINES)
+
+
+def test_the_translate_command_takes_the_folder(
+    exported: Path, model_folder: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    translations = []
+    for folder in (exported, model_folder):
+        done = subprocess.run(
+            [sys.executable, "-m", "seq2seq", "translate", str(folder), "--threads", "1", "--beam-size", "2"],
+            input="\n".join(LINES).encode(),
+            capture_output=True,
+            check=True,
+        )
+        assert done.stderr == b""
+        translations.append(done.stdout)
+    assert translations[0] == translations[1]
+    assert command.main(["translate", str(exported), "--int8"]) == 2
+    assert "whose arithmetic was settled when it was made: leave int8 out" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("runtime", "asked", "told"),
+    [
+        ({}, ("bf16", ""), "leave bf16 out"),
+        ({"device": "cuda"}, ("fp32", ""), "runs on the CPU"),
+        ({}, ("fp32", "de"), "was exported for de to en, not into de: export the model anew with --to de"),
+    ],
+)
+def test_what_an_export_cannot_do_is_refused_with_the_way_out(
+    exported: Path, runtime: dict[str, str], asked: tuple[str, str], told: str
+) -> None:
+    with pytest.raises(ConfigError, match=told):
+        Translator.load(exported, RuntimeSettings(**runtime), *asked)
+
+
+def test_without_onnxruntime_a_translator_says_what_to_install(exported: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("seq2seq.export.reading.find_spec", lambda name: None)
+    with pytest.raises(UserError, match="python -m pip install onnxruntime"):
+        Translator.load(exported)
+
+
+def test_a_damaged_or_newer_export_is_not_loaded(exported: Path, tmp_path: Path) -> None:
+    damaged = Path(shutil.copytree(exported, tmp_path / "damaged"))
+    with (damaged / "decoder.onnx").open("ab") as stream:
+        stream.write(b"\0")
+    with pytest.raises(ModelError, match=r"decoder\.onnx is not the file that was published"):
+        Translator.load(damaged)
+    config = damaged / "config.json"
+    config.write_text(config.read_text(encoding="utf-8").replace('"format": 1', '"format": 9'), encoding="utf-8")
+    with pytest.raises(ModelError, match="has format 9, and this version reads format 1"):
+        Translator.load(damaged)
+
+
+def test_an_export_is_no_model_to_train_on_or_promote(exported: Path) -> None:
+    with pytest.raises(ModelError, match="is an export, which can be translated with and nothing else"):
+        check_model(exported)
 
 
 def test_a_sentence_is_read_the_same_alone_and_beside_longer_ones(pair: tuple[LoadedModel, Path]) -> None:

@@ -66,7 +66,7 @@ def test_sentences_without_a_token_have_empty_translations_and_never_reach_the_m
 ) -> None:
     loaded = load_model(folder)
     monkeypatch.setattr(loaded.model, "encode", lambda *batch: pytest.fail("the model was called"))
-    assert Translator(loaded).translate(["", " ", "\t\u3000\n"]) == ["", "", ""]
+    assert Translator.of(loaded).translate(["", " ", "\t\u3000\n"]) == ["", "", ""]
 
 
 def test_a_blank_sentence_keeps_its_place_among_others(translator: Translator) -> None:
@@ -88,7 +88,7 @@ def test_a_very_long_sentence_is_read_to_its_end(folder: Path, monkeypatch: pyte
         return encode(source_BS, lengths_B)
 
     monkeypatch.setattr(loaded.model, "encode", recording)
-    [translation] = Translator(loaded).translate_in_detail(["eins zwei drei " * 199 + "eins zwei acht"], beam_size=1)
+    [translation] = Translator.of(loaded).translate_in_detail(["eins zwei drei " * 199 + "eins zwei acht"], beam_size=1)
     last = loaded.source_tokenizer.token_to_id("▁acht")
     assert read == [([last, EOS], [601])]
     assert translation.source_tokens == 600
@@ -98,7 +98,7 @@ def test_unknown_tokens_and_translations_cut_at_their_limit_are_counted(folder: 
     loaded = load_model(folder)
     with torch.no_grad():
         loaded.model.output.bias[3] = -1000.0
-    found = Translator(loaded).translate_in_detail(["eins neun zehn"], beam_size=2)[0]
+    found = Translator.of(loaded).translate_in_detail(["eins neun zehn"], beam_size=2)[0]
     assert (found.source_tokens, found.unknown_tokens) == (3, 2)
     assert found.at_limit
     assert found.target_tokens == 2 * 4 + 20
@@ -234,7 +234,7 @@ def test_a_precision_that_there_is_not_is_refused(folder: Path) -> None:
     with pytest.raises(ConfigError, match="int8, not 'int-8'"):
         Translator.load(folder, RUNTIME, precision="int-8")
     with pytest.raises(ConfigError, match="'BF16'"):
-        Translator(load_model(folder), precision="BF16")
+        Translator.of(load_model(folder), precision="BF16")
 
 
 def test_one_text_in_the_place_of_a_list_is_refused(translator: Translator) -> None:

@@ -4,10 +4,12 @@ import json
 import shutil
 from pathlib import Path
 
+from benchmarks.peers.systems import EXPORT_INT8
 from benchmarks.peers.turns import Job as Asked
 from benchmarks.peers.turns import TrainingTurns, Turns, read_job, serve
 from seq2seq.artifacts import Record, Workspace
 from seq2seq.config import load_config
+from seq2seq.export.folder import export_model
 from seq2seq.model_folder import write_model
 from seq2seq.pipeline import Job
 from seq2seq.settings.model import ModelSettings
@@ -90,7 +92,12 @@ def train(asked: Asked) -> None:
 def translate(asked: Asked) -> None:
     """Serve translations from a model folder, raw text to raw text."""
     turns = Turns()
-    translator = Translator.load(Path(asked.checkpoint), RuntimeSettings(threads=asked.threads), asked.precision)
+    folder, precision = Path(asked.checkpoint), asked.precision
+    if precision == EXPORT_INT8:
+        model, folder, precision = folder, folder.with_name(f"{folder.name}-{EXPORT_INT8}"), "fp32"
+        if not folder.exists():
+            export_model(model, folder, int8=True)
+    translator = Translator.load(folder, RuntimeSettings(threads=asked.threads), precision)
 
     def search(lines: list[str], beam: int, batch: int) -> list[str]:
         return translator.translate(lines, beam_size=beam, batch_sentences=batch)

@@ -13,6 +13,9 @@ from benchmarks.peers.turns import Driver, Job
 from benchmarks.timing import CHECKOUT
 from seq2seq.errors import ConfigError
 
+EXPORT_INT8 = "export-int8"
+"""Precision of what the model is exported as before it translates (`seq2seq.export`)."""
+
 
 @dataclass(frozen=True)
 class System:
@@ -55,6 +58,9 @@ SYSTEMS = {
         "this project, bf16, a process a core", "drive_ours", precision="bf16", processes=64, batch=2000
     ),
     "ours-int8": System("this project, int8", "drive_ours", precision="int8", checkpoint="ours-bf16"),
+    "ours-export-int8": System(
+        "this project, int8 export in onnxruntime", "drive_ours", precision=EXPORT_INT8, checkpoint="ours-bf16"
+    ),
     "limit": System("matrix products alone", "drive_limit", batch=2000),
     "limit-bf16": System("matrix products alone, bf16", "drive_limit", precision="bf16", batch=2000),
 }

@@ -3,5 +3,6 @@
 * `graphs`: the network as two ONNX graphs, encoder and decoder step.
 * `recurrent_nodes`: LSTM and GRU layers as single ONNX nodes.
 * `folder`: the folder that is handed over, written and checked.
+* `reading`, `running`: the folder as `seq2seq.translator` uses it, by onnxruntime.
 * `translate`: the program inside the folder; it knows onnxruntime, tokenizers and numpy only.
 """

@@ -25,8 +25,16 @@ from seq2seq.artifacts import FileEntry, file_sha256
 from seq2seq.champions import resolve
 from seq2seq.disk import writing
 from seq2seq.errors import UserError
+from seq2seq.export.reading import FORMAT, GRAPHS, INSTALL
 from seq2seq.language_tags import language_tag
-from seq2seq.model_folder import SOURCE_TOKENIZER, TARGET_TOKENIZER, LoadedModel, check_model, load_model
+from seq2seq.model_folder import (
+    EXPORT_KIND,
+    SOURCE_TOKENIZER,
+    TARGET_TOKENIZER,
+    LoadedModel,
+    check_model,
+    load_model,
+)
 from seq2seq.special_tokens import BOS, EOS, PAD, UNK
 
 if TYPE_CHECKING:
@@ -34,11 +42,8 @@ if TYPE_CHECKING:
 
     from seq2seq.export.agreement import Agreement
 
-FORMAT = 1
-GRAPHS = ("encoder", "decoder")
 PROGRAM = "translate.py"
 NEEDED = ("onnx", "onnxscript")
-INSTALL = "python -m pip install onnx onnxruntime onnxscript"
 
 
 @dataclass(frozen=True)
@@ -140,7 +145,7 @@ def _config(folder: Path, loaded: LoadedModel, weights: str) -> dict[str, Any]:
     tag_id = loaded.source_tokenizer.token_to_id(tag)
     return {
         "format": FORMAT,
-        "kind": "seq2seq-onnx",
+        "kind": EXPORT_KIND,
         **described,
         "weights": weights,
         "special_tokens": {"pad": PAD, "unk": UNK, "bos": BOS, "eos": EOS},
