@@ -21,6 +21,7 @@ import torch
 from cyclopts import run
 
 from benchmarks.timing import markdown_table
+from seq2seq.device import DECODING_KERNELS, configure
 from seq2seq.export.folder import export_model
 from seq2seq.scoring import validation_bleu
 from seq2seq.settings.runtime import RuntimeSettings
@@ -59,9 +60,10 @@ def measure(
 ) -> None:
     """Print the tables; `only` names the ways to translate, separated by commas."""
     sources, references = (path.read_text(encoding="utf-8").splitlines()[:sentences] for path in (source, reference))
+    one_thread = RuntimeSettings(threads=1, device="cpu")
+    configure(one_thread, kernels=DECODING_KERNELS)  # before the exports: oneDNN asks once how many kernels to keep
     with tempfile.TemporaryDirectory() as exports:
         loading = {way: _loading(way, model, Path(exports)) for way in only.split(",")}
-        one_thread = RuntimeSettings(threads=1, device="cpu")
         translators = {way: Translator.load(folder, one_thread, given) for way, (folder, given) in loading.items()}
         print(_speeds(translators, sources, references, rounds), end="\n\n")
         print(_latencies(translators, sources[:LATENCY_SENTENCES]), end="\n\n")

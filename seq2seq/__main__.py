@@ -175,11 +175,11 @@ def _parser() -> argparse.ArgumentParser:
         dest="precision",
         action="store_const",
         const="int8",
-        help="matrix products in 8-bit integers: the fastest on a CPU; says what it costs in BLEU",
+        help="matrix products in 8-bit integers: faster on a CPU; says what it costs in BLEU",
     )
     command = commands.add_parser(
         "export",
-        help="write a model for programs without PyTorch",
+        help="write a model as ONNX: to translate with, and for programs without PyTorch",
         description="Write a model as ONNX graphs, with tokenizers and an example program, and compare it with ours.",
     )
     _add_common_arguments(command)

@@ -11,6 +11,7 @@ The champion is the model of the last decision that was no refusal. Needs no PyT
 import json
 import shutil
 from collections.abc import Mapping
+from contextlib import suppress
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Literal
@@ -19,7 +20,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from seq2seq.artifacts import digest_of, file_sha256, write_text_atomically
 from seq2seq.errors import ModelError
-from seq2seq.model_folder import CONFIG, DESCRIBED, check_model
+from seq2seq.model_folder import CONFIG, DESCRIBED, check_model, is_export
 from seq2seq.sharing import fill
 
 FORMAT = 1
@@ -94,8 +95,9 @@ class Shelf:
         return standing[-2::-1]
 
     def delivered(self) -> list[Path]:
-        """Folders of the models that trainings delivered here, by name."""
-        return sorted(path.parent for path in self.folder.glob(f"[!.]*/{CONFIG}") if path.parent.name != VERSIONS)
+        """Folders of the models that trainings delivered here, by name. An export that someone put here is none."""
+        folders = [path.parent for path in self.folder.glob(f"[!.]*/{CONFIG}") if path.parent.name != VERSIONS]
+        return sorted(folder for folder in folders if not _holds_an_export(folder))
 
     def folder_of(self, digest: str) -> Path:
         """Where a promoted model lies."""
@@ -176,6 +178,12 @@ def resolve(folder: Path) -> Path:
             f"the model's own folder, or choose the champion: `python -m flows models promote {folder.name} MODEL`."
         )
     return folder
+
+
+def _holds_an_export(folder: Path) -> bool:
+    with suppress(ModelError):  # a damaged model is one
+        return is_export(folder)
+    return False
 
 
 def _parse(text: str) -> list[Decision]:

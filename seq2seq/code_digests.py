@@ -25,6 +25,9 @@ INFRASTRUCTURE = frozenset(
         "config",
         "disk",
         "errors",
+        "export",  # which no step makes or runs
+        "export.reading",
+        "export.running",
         "flock",
         "peak_memory",
         "pipeline",

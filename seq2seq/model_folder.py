@@ -50,7 +50,7 @@ class FolderConfig(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid", protected_namespaces=())
 
     format: int = FORMAT
-    kind: Literal["seq2seq"] = "seq2seq"
+    kind: Literal["seq2seq", "seq2seq-onnx"] = "seq2seq"
     source_language: str
     target_language: str
     source_vocabulary_size: int
@@ -195,7 +195,7 @@ def _read_json(folder: Path) -> dict[str, Any]:
     return values
 
 
-def described(folder: Path, values: dict[str, Any]) -> FolderConfig:
+def described(folder: Path, values: dict[str, Any], remedy: str = REMEDY) -> FolderConfig:
     """What config.json says, checked field by field. Raises ModelError."""
     path = folder / CONFIG
     try:
@@ -204,32 +204,32 @@ def described(folder: Path, values: dict[str, Any]) -> FolderConfig:
         first = error.errors()[0]
         place = ".".join(str(part) for part in first["loc"])
         count = error.error_count()
-        raise ModelError(f"{path} has {count} wrong value(s), the first at {place}: {first['msg']}. {REMEDY}") from None
+        raise ModelError(f"{path} has {count} wrong value(s), the first at {place}: {first['msg']}. {remedy}") from None
 
 
-def check_format(folder: Path, values: dict[str, Any], known: Sequence[int]) -> None:
+def check_format(folder: Path, values: dict[str, Any], known: Sequence[int], otherwise: str = "train") -> None:
     """Raise ModelError for a folder of a format that is not known."""
     if values["format"] not in known:
         formats = f"format {known[0]}" if len(known) == 1 else f"formats {known[0]} to {known[-1]}"
         raise ModelError(
             f"{folder / CONFIG} has format {values['format']!r}, and this version reads {formats}. "
-            "Install the version of seq2seq-flows that wrote it, or train the model again."
+            f"Install the version of seq2seq-flows that wrote it, or {otherwise} the model again."
         )
 
 
-def check_file(path: Path, entry: FileEntry) -> None:
+def check_file(path: Path, entry: FileEntry, remedy: str = REMEDY) -> None:
     """Raise ModelError unless a file is there and is what config.json says of it."""
     if not path.is_file():
-        raise ModelError(f"{path} is missing: {CONFIG} says that it has {entry.bytes:,} bytes. {REMEDY}")
+        raise ModelError(f"{path} is missing: {CONFIG} says that it has {entry.bytes:,} bytes. {remedy}")
     size = path.stat().st_size
     if size != entry.bytes:
         state = "truncated" if size < entry.bytes else "not the file that was published"
-        raise ModelError(f"{path} is {state}: it has {size:,} bytes, and should have {entry.bytes:,}. {REMEDY}")
+        raise ModelError(f"{path} is {state}: it has {size:,} bytes, and should have {entry.bytes:,}. {remedy}")
     found = file_sha256(path)
     if found != entry.sha256:
         raise ModelError(
             f"{path} was altered: its {size:,} bytes have SHA-256 {found[:12]}…, and should have "
-            f"{entry.sha256[:12]}…. {REMEDY}"
+            f"{entry.sha256[:12]}…. {remedy}"
         )
 
 

@@ -184,8 +184,8 @@ class Translator:
     ) -> Iterator[list[Translation]]:
         """`work` on each batch, in order: several at a time with a thread of operations each, or one with all.
 
-        Python's lock is no hindrance: an operation lets go of it. Two batches on two cores gain more than one batch
-        whose every operation is divided (LAB.md). What is not begun when the caller leaves is never begun.
+        An operation lets go of Python's lock. Two batches on two cores gain more than one batch whose every operation
+        is divided (LAB.md). What is not begun when the caller leaves is never begun.
         """
         if self._threads == 1 or len(batches) == 1:
             yield from map(work, batches)
@@ -227,7 +227,7 @@ def _engine_of_export(folder: Path, runtime: RuntimeSettings, precision: str, ta
     config = check_request_of_export(folder, runtime, precision, target_language)
     from seq2seq.export.running import ExportedModel  # imports onnxruntime
 
-    configure(runtime.model_copy(update={"device": "cpu"}))
+    configure(runtime.model_copy(update={"device": "cpu"}), kernels=DECODING_KERNELS)
     tokenizers = tokenizers_of(folder, config)
     return Engine(ExportedModel(folder), *tokenizers, config, torch.device("cpu"), "fp32")
 

@@ -86,4 +86,4 @@ def test_peak_memory_grows_with_what_a_process_takes_and_never_falls() -> None:
     before, during, after = map(float, done.stdout.split())
     assert 5 < before < 200
     assert before + 190 < during < before + 220
-    assert after >= during
+    assert after > during - 1  # Linux counts pages for each processor, and adds up now and then

@@ -95,8 +95,8 @@ def translate(asked: Asked) -> None:
     folder, precision = Path(asked.checkpoint), asked.precision
     if precision == EXPORT_INT8:
         model, folder, precision = folder, folder.with_name(f"{folder.name}-{EXPORT_INT8}"), "fp32"
-        if not folder.exists():
-            export_model(model, folder, int8=True)
+        shutil.rmtree(folder, ignore_errors=True)  # of an earlier model or exporter
+        export_model(model, folder, int8=True)
     translator = Translator.load(folder, RuntimeSettings(threads=asked.threads), precision)
 
     def search(lines: list[str], beam: int, batch: int) -> list[str]:

@@ -201,22 +201,23 @@ def _tell(shelf: Shelf, decision: Decision) -> None:
     pair, again = shelf.folder.name, "again" if decision.action == "rolled_back" else "now"
     instead = f", instead of {decision.against[:12]}" if decision.against else ""
     print(f"{decision.name} ({decision.model[:12]}) is the champion of {pair} {again}{instead}.")
-    server = configured_address()
-    if not server:
-        print("No event was sent: neither PREFECT_API_URL nor a profile names a Prefect server.")
-        return
-    from prefect.client.orchestration import get_client
-    from prefect.events import Event
-
-    event = Event(
-        event=f"seq2seq.model.{decision.action}",
-        resource={"prefect.resource.id": f"seq2seq.model.{pair}"},
-        payload=decision.model_dump(mode="json"),
-    )
+    server = "Prefect's server"
     try:
+        server = configured_address()
+        if not server:
+            print("No event was sent: neither PREFECT_API_URL nor a profile names a Prefect server.")
+            return
+        from prefect.client.orchestration import get_client
+        from prefect.events import Event
+
+        event = Event(
+            event=f"seq2seq.model.{decision.action}",
+            resource={"prefect.resource.id": f"seq2seq.model.{pair}"},
+            payload=decision.model_dump(mode="json"),
+        )
         with get_client(sync_client=True) as client:
             client.request("POST", "/events", json=[event.model_dump(mode="json")])
-    except Exception as error:  # the champion is changed, whatever the server says
+    except Exception as error:  # the champion is changed, whatever the server or Prefect's settings say
         print(f"The event could not be sent to {server}: {error}", file=sys.stderr)
     else:
         print(f"Event {event.event} sent to {server}.")

@@ -7,7 +7,6 @@ from pathlib import Path
 from seq2seq.errors import ConfigError, ModelError, UserError
 from seq2seq.model_folder import (
     CONFIG,
-    REMEDY,
     SOURCE_TOKENIZER,
     TARGET_TOKENIZER,
     FolderConfig,
@@ -20,19 +19,20 @@ from seq2seq.settings.runtime import RuntimeSettings
 FORMAT = 1
 GRAPHS = ("encoder", "decoder")
 READ = (*(f"{name}.onnx" for name in GRAPHS), SOURCE_TOKENIZER, TARGET_TOKENIZER)
+REMEDY = "Copy the folder again from where it was made, or export the model again."
 INSTALL = "python -m pip install onnx onnxruntime onnxscript"
 
 
 def check_export(folder: Path) -> FolderConfig:
     """Read config.json and compare every file that is needed with it. Raises ModelError."""
     values = json.loads((folder / CONFIG).read_text(encoding="utf-8"))
-    check_format(folder, values, [FORMAT])
-    known = FolderConfig.model_fields.keys() - {"format", "kind"}
-    config = described(folder, {name: value for name, value in values.items() if name in known})
+    check_format(folder, values, [FORMAT], "export")
+    known = FolderConfig.model_fields
+    config = described(folder, {name: value for name, value in values.items() if name in known}, REMEDY)
     for name in READ:
         if name not in config.files:
             raise ModelError(f"{folder / CONFIG} does not describe {name}. {REMEDY}")
-        check_file(folder / name, config.files[name])
+        check_file(folder / name, config.files[name], REMEDY)
     return config
 
 

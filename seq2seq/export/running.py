@@ -1,7 +1,7 @@
 """An exported folder as a model that decodes: its two graphs, run by onnxruntime on the CPU.
 
-onnxruntime runs a whole graph in one call, where PyTorch is called for each operation: little is lost between them, and
-threads that translate do not meet at Python's lock (LAB.md, "Translation by onnxruntime").
+onnxruntime runs a whole graph in one call, where PyTorch is called for each operation: little is lost between them
+(LAB.md, "Translation by onnxruntime").
 
 Shapes in names: B sentences, S source positions, N hypotheses (B or a multiple of it), V target vocabulary size.
 """

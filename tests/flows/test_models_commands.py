@@ -269,6 +269,38 @@ def test_a_damaged_model_is_listed_as_such_and_is_not_promoted(models: Call, she
     assert shelf.history() == []
 
 
+def test_an_export_beside_the_models_is_none_of_them(models: Call, shelf: Shelf) -> None:
+    export = shelf.folder / "one-onnx"
+    export.mkdir()
+    (export / "config.json").write_text('{"format": 1, "kind": "seq2seq-onnx"}', encoding="utf-8")
+
+    assert "one-onnx" not in models("list")[1]
+    code, _, error = models("promote", "de-en", "one-onnx")
+    assert code == 2
+    assert "is an export, which can be translated with and nothing else" in error
+
+
+def test_settings_of_prefect_that_cannot_be_read_do_not_undo_a_promotion(
+    workspace: Path, shelf: Shelf, tmp_path: Path
+) -> None:
+    home = tmp_path / "home"
+    home.mkdir()
+    (home / "profiles.toml").write_text("active = [", encoding="utf-8")
+    done = subprocess.run(
+        [sys.executable, "-m", "flows", "models", "promote", "de-en", "one", "--workspace", str(workspace)],
+        cwd=CHECKOUT,
+        env={name: value for name, value in os.environ.items() if name != "PREFECT_API_URL"}
+        | {"PREFECT_HOME": str(home)},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+
+    assert done.returncode == 0, done.stderr
+    assert done.stderr.splitlines()[-1].startswith("The event could not be sent to Prefect's server: ")
+    assert len(shelf.history()) == 1
+
+
 def test_a_damaged_history_is_told_beside_the_models(models: Call, shelf: Shelf) -> None:
     shelf.pointer.write_text("{", encoding="utf-8")
 
