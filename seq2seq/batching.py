@@ -3,6 +3,7 @@
 Shapes in names: B batch, S source positions, T target positions, N real target tokens (end marks included).
 """
 
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from itertools import pairwise
 from pathlib import Path
@@ -15,6 +16,9 @@ from torch import Tensor
 
 from seq2seq.ragged import Indices, Ragged
 from seq2seq.special_tokens import BOS, EOS, PAD
+
+TOKENS_PER_SENTENCE = 128
+"""A batch to decode holds so many tokens for each of its sentences at most: of long sentences it holds fewer."""
 
 
 @dataclass(frozen=True)
@@ -134,6 +138,19 @@ def collate(pairs: EncodedPairs, indices: Indices) -> Batch:
         torch.from_numpy(outputs_BT.ravel()[real_N]),
         len(real_N),
     )
+
+
+def batches_by_length(lengths: Sequence[int], batch_sentences: int) -> Iterator[list[int]]:
+    """Rows to decode together: longest first, of like length, at most `batch_sentences` and a bounded padded size.
+
+    Rows of length 0 are left out. A sentence longer than a whole batch may be is a batch of its own.
+    """
+    order = sorted((row for row, length in enumerate(lengths) if length), key=lambda row: -lengths[row])
+    while order:
+        fitting = batch_sentences * TOKENS_PER_SENTENCE // lengths[order[0]]
+        count = max(1, min(batch_sentences, fitting))
+        yield order[:count]
+        del order[:count]
 
 
 def pad_sources(sources: list[npt.NDArray[np.int32]]) -> tuple[Tensor, Tensor]:

@@ -7,6 +7,7 @@ from contextlib import AbstractContextManager
 
 import torch
 
+from seq2seq.cores import usable_cores
 from seq2seq.errors import ConfigError
 from seq2seq.settings.runtime import RuntimeSettings
 
@@ -44,7 +45,7 @@ def configure(runtime: RuntimeSettings, rank: int = 0, kernels: int = FEW_KERNEL
     for cache, size in zip(KERNEL_CACHES, (kernels, FEW_KERNELS), strict=True):
         os.environ.setdefault(cache, str(size))
     _keep_freed_memory()
-    torch.set_num_threads(runtime.threads or len(os.sched_getaffinity(0)))
+    torch.set_num_threads(runtime.threads or usable_cores())
     device = device_of(runtime, rank)
     if device.type == "cuda":
         torch.set_float32_matmul_precision("high")
@@ -76,7 +77,7 @@ def _keep_freed_memory() -> None:
     By default it maps large blocks anew each time, and the kernel fills them with zeros page by page: a tenth of an
     update's time (LAB.md). Other C libraries are left as they are.
     """
-    with contextlib.suppress(AttributeError, OSError):
+    with contextlib.suppress(AttributeError, OSError, TypeError):  # the last on Windows, where None names no library
         libc = ctypes.CDLL(None)
         libc.mallopt(MALLOPT_MMAP_THRESHOLD, KEPT_BYTES)
         libc.mallopt(MALLOPT_TRIM_THRESHOLD, KEPT_BYTES)
@@ -110,8 +111,8 @@ def generator_state(device: torch.device) -> torch.Tensor:
 
 
 def set_generator_state(state: torch.Tensor, device: torch.device) -> None:
-    """Go on drawing where `generator_state` was taken."""
+    """Go on drawing where `generator_state` was taken; a CUDA device anew where that was done on the CPU."""
     length = len(torch.get_rng_state())
     torch.set_rng_state(state[:length].clone())
-    if device.type == "cuda":
+    if device.type == "cuda" and len(state) > length:
         torch.cuda.set_rng_state(state[length:].clone(), device)

@@ -10,15 +10,17 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
+from pydantic import ValidationError
+
 from seq2seq.adoption import made_with
-from seq2seq.config import Config, validate_config
+from seq2seq.config import Config
 from seq2seq.errors import ConfigError, ModelError
 from seq2seq.model_folder import REMEDY, SOURCE_TOKENIZER, TARGET_TOKENIZER, check_model
 from seq2seq.settings.corpus import CorpusSettings
 from seq2seq.settings.tokenization import TokenizationSettings
 from seq2seq.sharing import PIPELINE
 
-FREE = {"dropout"}
+FREE = {"dropout", "source_word_dropout", "target_word_dropout", "variational_dropout"}
 """Settings of the network that may differ: no weight depends on them."""
 
 
@@ -65,7 +67,10 @@ def check_held_out(folder: Path, corpus: CorpusSettings) -> None:
 def learned_from_held_out(folder: Path, corpus: CorpusSettings) -> str:
     """Why the model may have learned from pairs that `corpus` holds out of its training split; empty if it has not."""
     given = made_with(folder).get("corpus", {})
-    before = validate_config({"corpus": given}, str(folder / PIPELINE)).corpus
+    try:
+        before = CorpusSettings.model_validate(given)
+    except ValidationError as error:
+        raise ConfigError(f"{folder / PIPELINE} holds no corpus section that is in order: {error}") from None
     ours, theirs = ((each.source_language, each.target_language, each.held_out()) for each in (corpus, before))
     if not corpus.held_out() or ours == theirs:
         return ""

@@ -6,7 +6,16 @@ import pytest
 import torch
 
 from seq2seq import device
-from seq2seq.device import FEW_KERNELS, KERNEL_CACHES, autocast, computes_in_bf16, configure
+from seq2seq.cores import usable_cores
+from seq2seq.device import (
+    FEW_KERNELS,
+    KERNEL_CACHES,
+    autocast,
+    computes_in_bf16,
+    configure,
+    generator_state,
+    set_generator_state,
+)
 from seq2seq.errors import ConfigError
 from seq2seq.settings.runtime import RuntimeSettings
 
@@ -60,3 +69,23 @@ def test_auto_is_bf16_exactly_where_the_processor_computes_in_it() -> None:
     with autocast("auto", CPU):
         result = torch.ones(2, 2) @ torch.ones(2, 2)
     assert (result.dtype == torch.bfloat16) == computes_in_bf16(CPU)
+
+
+def test_a_checkpoint_of_the_cpu_goes_on_anew_on_cuda(monkeypatch: pytest.MonkeyPatch) -> None:
+    cuda, given = torch.device("cuda", 0), []
+    monkeypatch.setattr(torch.cuda, "set_rng_state", lambda state, device: given.append((state.tolist(), device)))
+    monkeypatch.setattr(torch.cuda, "get_rng_state", lambda device: torch.tensor([1, 2], dtype=torch.uint8))
+    with torch.random.fork_rng(devices=[]):
+        set_generator_state(generator_state(torch.device("cpu")), cuda)
+        assert given == []
+        set_generator_state(generator_state(cuda), cuda)
+    assert given == [([1, 2], cuda)]
+
+
+def test_cores_are_counted_where_the_system_does_not_say_which_may_be_used(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert usable_cores() == len(os.sched_getaffinity(0))
+    monkeypatch.delattr(os, "sched_getaffinity")
+    monkeypatch.setattr(os, "cpu_count", lambda: None)
+    assert usable_cores() == 1
+    monkeypatch.setattr(os, "cpu_count", lambda: 7)
+    assert usable_cores() == 7

@@ -36,7 +36,7 @@ def test_other_texts_other_dropout_and_another_training_are_no_obstacles(parent:
     other = config(
         corpus={"kind": "files", "directory": "elsewhere"},
         cleaning={"drop_duplicates": False},
-        model={"dropout": 0.7},
+        model={"dropout": 0.7, "source_word_dropout": 0.1, "target_word_dropout": 0.1, "variational_dropout": True},
         training={"max_steps": 3},
     )
 
@@ -142,3 +142,13 @@ def test_what_is_held_out_now_must_have_been_held_out_from_the_model(
         check_held_out(parent, corpus)
     assert said in str(raised.value)
     assert any("held out" in obstacle for obstacle in obstacles(parent, config(corpus=HELD_OUT | now)))
+
+
+def test_a_model_into_a_language_without_spaces_can_be_gone_on_from(tmp_path: Path) -> None:
+    folder = write_tiny_model(tmp_path / "parent")
+    corpus = {"source_language": "de", "target_language": "en", "test": ""}
+    (folder / "pipeline.json").write_text(json.dumps({"corpus": corpus | {"target_language": "ja"}}), encoding="utf-8")
+
+    assert list(obstacles(folder, config(corpus=corpus))) == [
+        "when it was trained 500 test pairs (de to ja) were held out, and now 500 test pairs (de to en) were held out"
+    ]

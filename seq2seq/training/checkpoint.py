@@ -1,13 +1,16 @@
 """A training on disk: all that the next step depends on, replaced as a whole."""
 
+import os
 from contextlib import suppress
 from pathlib import Path
+from pickle import UnpicklingError
 from typing import Any
+from zipfile import BadZipFile, ZipFile
 
 import torch
 
 from seq2seq.disk import writing
-from seq2seq.errors import DiskError
+from seq2seq.errors import DiskError, UserError
 
 FILE = "checkpoint.pt"
 
@@ -23,6 +26,8 @@ def save_checkpoint(folder: Path, state: dict[str, Any]) -> None:
             folder.mkdir(parents=True, exist_ok=True)
             with partial.open("wb") as stream:  # given a path, torch.save does not say what the system said
                 torch.save(state, stream)
+                stream.flush()
+                os.fsync(stream.fileno())  # or a machine that loses power may hold a new name and no content
             partial.replace(folder / FILE)
     except DiskError:
         with suppress(OSError):
@@ -31,9 +36,29 @@ def save_checkpoint(folder: Path, state: dict[str, Any]) -> None:
 
 
 def load_checkpoint(folder: Path) -> dict[str, Any] | None:
-    """What was saved last, or None. Only tensors and plain values are read, never code."""
+    """What was saved last, or None. Only tensors and plain values are read, never code.
+
+    Raises UserError for a file that is damaged: how much was trained by then only a person can weigh.
+    """
     path = folder / FILE
     if not path.is_file():
         return None
-    state: dict[str, Any] = torch.load(path, map_location="cpu", weights_only=True)
+    try:
+        state: dict[str, Any] = torch.load(path, map_location="cpu", weights_only=True)
+    except (RuntimeError, EOFError, KeyError, ValueError, UnpicklingError) as error:
+        if _is_whole(path):
+            raise
+        raise UserError(
+            f"{path} is damaged, and the training cannot go on from it. Put a copy in its place, or remove it: the "
+            "same command then starts the training anew."
+        ) from error
     return state
+
+
+def _is_whole(path: Path) -> bool:
+    """Whether the file holds what was written: the checksums in it say so."""
+    try:
+        with ZipFile(path) as archive:
+            return archive.testzip() is None
+    except BadZipFile:
+        return False

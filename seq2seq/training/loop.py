@@ -176,6 +176,8 @@ class Trainer:
         self.best_weights: dict[str, torch.Tensor] = {}
         self.threads = torch.get_num_threads()
         self._measured_from: tuple[int, float] | None = None
+        self._validated = 0.0
+        """Seconds of this process that validations took."""
         self._started = self._checkpointed = self._reported = time.monotonic()
         self._loss = self._rate = math.nan
         self._peak_memory_mib = 0.0
@@ -224,7 +226,7 @@ class Trainer:
         started = time.monotonic()
         position = self.position
         position.step += 1
-        self._rate = learning_rate(self.settings, position.step, position.planned_steps)
+        self._rate = learning_rate(self.settings, position.step, position.planned_steps or self.steps_by_settings)
         torch.set_num_threads(max(1, self.threads // self.replicas.size))
         self.replicas.update(position.step, self._rate)
         self._nll += self.learner.update(share, position.step, self._rate)
@@ -241,7 +243,7 @@ class Trainer:
         position = self.position
         if not self.by_time or position.planned_steps:
             return
-        now, budget = time.monotonic(), self.settings.max_minutes * 60
+        now, budget = time.monotonic() - self._validated, self.settings.max_minutes * 60
         begin, end = (share * budget for share in MEASURED_SHARES)
         if self._measured_from is None:
             warm = position.step >= UNMEASURED_STEPS and self._elapsed() >= begin
@@ -270,7 +272,7 @@ class Trainer:
         return ""
 
     def _validate(self) -> None:
-        position = self.position
+        started, position = time.monotonic(), self.position
         with self.learner.candidate() as model:
             bleu = self.validation.bleu(model, self._check_stop)
             nats = self.validation.nats_per_token(model)
@@ -289,6 +291,7 @@ class Trainer:
             {"step": position.step, "seconds": self._elapsed(), "valid_bleu": bleu, "valid_nats_per_token": nats}
         )
         position.validation_due = False
+        self._validated += time.monotonic() - started
         self._report(valid_bleu=bleu)
         self._checkpointed = -math.inf
 
@@ -319,7 +322,7 @@ class Trainer:
             Progress(
                 position.step,
                 position.planned_steps,
-                position.epoch + 1,
+                max(1, math.ceil(position.step / self.data.steps_per_epoch)),
                 self._loss,
                 speed,
                 self._rate,

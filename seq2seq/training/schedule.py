@@ -12,7 +12,7 @@ def learning_rate(settings: TrainingSettings, step: int, planned_steps: int) -> 
     """Rate of update number `step` (from 1).
 
     Linear warm-up; then cosine (Loshchilov & Hutter 2017, without restarts), the inverse square root of the step
-    (Vaswani et al. 2017, section 5.3) or a constant. While the end is not planned yet a cosine stays at its peak.
+    (Vaswani et al. 2017, section 5.3) or a constant. While no end is known a cosine stays at its peak.
     """
     peak, warmup = settings.learning_rate, settings.warmup_steps
     if step < warmup:

@@ -4,11 +4,17 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-import numpy as np
 import torch
 from tokenizers import Tokenizer
 
-from seq2seq.batching import EncodedPairs, collate, epoch_batches, pad_sources, plan_batches
+from seq2seq.batching import (
+    EncodedPairs,
+    batches_by_length,
+    collate,
+    epoch_batches,
+    pad_sources,
+    plan_batches,
+)
 from seq2seq.decoding import greedy, longest_translation
 from seq2seq.device import autocast, product_type
 from seq2seq.models.linear import packed
@@ -47,13 +53,12 @@ class Validation:
 
     def bleu(self, model: Seq2Seq[Any, Any], check: Callable[[], None] = lambda: None) -> float:
         """Corpus BLEU of greedy translations. `check` is called between batches and may raise to end it."""
-        order = np.argsort(self.pairs.source.lengths, kind="stable")
-        translations = [""] * len(order)
+        lengths = self.pairs.source.lengths.tolist()
+        translations = [""] * len(lengths)
         on_cpu = self.device.type == "cpu"
         stepper = model.for_decoding(packed(product_type(self.precision, self.device))) if on_cpu else model
-        for start in range(0, len(order), BATCH_SENTENCES):
+        for indices in batches_by_length(lengths, BATCH_SENTENCES):
             check()
-            indices = order[start : start + BATCH_SENTENCES]
             source_BS, lengths_B = pad_sources([self.pairs.source[index] for index in indices])
             with torch.inference_mode(), autocast(self.precision, self.device):
                 longest_B = torch.tensor([longest_translation(length) for length in lengths_B.tolist()])

@@ -2,22 +2,30 @@ import itertools
 import json
 import math
 import shutil
+import time
 from collections.abc import Callable
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
+import numpy as np
 import pytest
 import torch
 from sacrebleu.metrics import BLEU
+from tokenizers import Tokenizer
+from tokenizers.models import WordLevel
 
 from seq2seq.artifacts import Record
-from seq2seq.batching import collate, epoch_batches, plan_batches, read_encoded
-from seq2seq.errors import Seq2SeqError, TrainingInterrupted
+from seq2seq.batching import TOKENS_PER_SENTENCE, EncodedPairs, collate, epoch_batches, plan_batches, read_encoded
+from seq2seq.errors import Seq2SeqError, TrainingInterrupted, UserError
 from seq2seq.model_folder import load_model
+from seq2seq.ragged import Ragged
 from seq2seq.settings.runtime import RuntimeSettings
+from seq2seq.training import loop
 from seq2seq.training.forcing import decoder_features
 from seq2seq.training.loss import linear_cross_entropy
 from seq2seq.training.progress import Progress
+from seq2seq.training.validation import Validation
 from seq2seq.translator import Translator
 from tests.training.conftest import PAIRS
 
@@ -87,9 +95,9 @@ def test_without_forcing_the_decoder_reads_its_own_predictions(train: Train, pre
         free_BTF = decoder_features(model, batch, 0.0)
         tokens_B, memory = batch.inputs_BT[:, 0], model.encode(batch.source_BS, batch.source_lengths_B)
         state = model.start(memory)
-        for time in range(batch.inputs_BT.shape[1]):
+        for step in range(batch.inputs_BT.shape[1]):
             logits_BV, state = model.step(tokens_B, memory, state)
-            torch.testing.assert_close(model.logits(free_BTF[:, time]), logits_BV, atol=1e-5, rtol=1e-5)
+            torch.testing.assert_close(model.logits(free_BTF[:, step]), logits_BV, atol=1e-5, rtol=1e-5)
             tokens_B = logits_BV.argmax(-1)
 
 
@@ -207,3 +215,74 @@ def test_losses_and_times_lie_beside_the_content(train: Train, tmp_path: Path) -
     history = json.loads((tmp_path / record.address / "log" / "history.json").read_text(encoding="utf-8"))
     assert {"loss", "learning_rate"} <= history[0].keys()
     assert "history.json" not in record.files
+
+
+def test_within_a_time_budget_a_cosine_runs_to_the_end_that_the_settings_name(train: Train, tmp_path: Path) -> None:
+    record = train(training={"max_epochs": 10, "max_minutes": 60, "learning_rate": 0.01})
+    history = json.loads((tmp_path / record.address / "log" / "history.json").read_text(encoding="utf-8"))
+    rates = [entry["learning_rate"] for entry in history if "learning_rate" in entry]
+    assert record.statistics["stopped_by"] == "max_epochs"
+    assert rates[-1] == pytest.approx(0.05 * 0.01, rel=0.05)
+
+
+def test_a_plan_by_time_does_not_count_validations_twice(train: Train, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Here a validation costs nine times the updates before it: counted twice, half of the budget is left over."""
+    bleu = Validation.bleu
+
+    def slow(self: Validation, *arguments: Any) -> float:
+        time.sleep(0.18)
+        return bleu(self, *arguments)
+
+    told: list[tuple[float, float]] = []
+    planned = loop.steps_in_time
+
+    def planning(seconds_left: float, per_step: float, per_validation: float, interval: int) -> int:
+        told.append((per_step, per_validation))
+        return planned(seconds_left, per_step, per_validation, interval)
+
+    monkeypatch.setattr(Validation, "bleu", slow)
+    monkeypatch.setattr(loop, "save_checkpoint", lambda *checkpoint: None)
+    monkeypatch.setattr(loop, "steps_in_time", planning)
+    train(training={"max_epochs": 0, "max_minutes": 0.1, "validations_per_epoch": 1, "patience": 10**6})
+    [(seconds_per_step, _)] = told
+    assert seconds_per_step < 0.18 / 4  # a validation after each few steps, none of which is in here
+
+
+def test_progress_names_the_epoch_that_an_update_was_in(train: Train) -> None:
+    events: list[Progress] = []
+    train(notify=events.append, training={"max_epochs": 3, "validations_per_epoch": 1})
+    assert [event.epoch for event in events if event.valid_bleu is not None] == [1, 2, 3]
+
+
+def test_a_damaged_checkpoint_is_named_with_the_way_out(train: Train, tmp_path: Path) -> None:
+    with pytest.raises(TrainingInterrupted):
+        train(should_stop=stop_after(5))
+    [checkpoint] = (tmp_path / "checkpoints").rglob("checkpoint.pt")
+    whole = checkpoint.read_bytes()
+    for damaged in (b"", whole[: len(whole) // 2], b"x" * len(whole)):
+        checkpoint.write_bytes(damaged)
+        with pytest.raises(UserError, match=r"checkpoint\.pt is damaged, .* remove it"):
+            train()
+    checkpoint.write_bytes(whole)
+    train()
+
+
+def test_validation_batches_are_bounded_however_long_a_sentence_is(monkeypatch: pytest.MonkeyPatch) -> None:
+    lengths = [3] * 200 + [5000, 0]
+    sources = Ragged.of_lengths(np.full(sum(lengths), 5, dtype=np.int32), np.array(lengths))
+    pairs = EncodedPairs(
+        sources, Ragged.of_lengths(np.full(len(lengths), 5, dtype=np.int32), np.ones(len(lengths), int))
+    )
+    shapes: list[tuple[int, ...]] = []
+
+    def decode(model: Any, source_BS: torch.Tensor, *limits: Any) -> list[list[int]]:
+        shapes.append(tuple(source_BS.shape))
+        return [[] for _ in source_BS]
+
+    monkeypatch.setattr("seq2seq.training.validation.greedy", decode)
+    monkeypatch.setattr("seq2seq.training.validation.validation_bleu", lambda *texts: 0.0)
+    tokenizer = Tokenizer(WordLevel({"a": 0}, "a"))
+    validation = Validation(pairs, ["a"] * len(lengths), tokenizer, "13a", 100, "fp32", torch.device("cpu"))
+    validation.bleu(SimpleNamespace(for_decoding=lambda make: None))  # type: ignore[arg-type]
+    assert sum(rows for rows, _ in shapes) == 201
+    assert max(rows * columns for rows, columns in shapes) <= 128 * TOKENS_PER_SENTENCE
