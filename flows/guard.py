@@ -6,13 +6,17 @@ import traceback as tracebacks
 from collections.abc import Callable
 
 from seq2seq.errors import Seq2SeqError, TrainingInterrupted, UserError
+from seq2seq.standard_output import READER_GONE, reader_is_gone
 
 
 def guarded(work: Callable[[], None], traceback: bool) -> int:
-    """Do `work`, and turn errors into a message and an exit code."""
+    """Do `work`, and turn errors into a message and an exit code; quietly where nobody reads the output any more."""
     try:
         work()
+        sys.stdout.flush()
     except (Exception, KeyboardInterrupt) as error:
+        if isinstance(error, BrokenPipeError) and reader_is_gone():
+            return READER_GONE
         if traceback:
             tracebacks.print_exception(error)
         print(explain(error), file=sys.stderr)

@@ -1,23 +1,30 @@
 """`python -m seq2seq translate MODEL_DIR < in.txt > out.txt` and `python -m seq2seq export MODEL_DIR OUT_DIR`"""
 
+from __future__ import annotations
+
 import argparse
-import os
 import sys
 import traceback
-from collections.abc import Iterator, Sequence
-from contextlib import ExitStack
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from io import BufferedReader
 from pathlib import Path
-from typing import BinaryIO, cast
+from typing import TYPE_CHECKING, Any, BinaryIO, cast
 
+from seq2seq import standard_output
 from seq2seq.config import Config, validate_config
 from seq2seq.disk import FULL, SHUT
 from seq2seq.errors import Seq2SeqError, UserError
-from seq2seq.request import PRECISIONS
+from seq2seq.request import PRECISIONS, check_n_best
+from seq2seq.sharing import PIPELINE, int8_cost, scored_with
+from seq2seq.translation import Translation
+from seq2seq.translator_pool import TranslatorPool
+
+if TYPE_CHECKING:
+    from seq2seq.translator import Translator
 
 READ_BYTES = 1 << 18
 INTERRUPTED = 130
-READER_GONE = 141  # what a shell reports of a program that SIGPIPE ended, as in `yes | head`
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -39,21 +46,16 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except KeyboardInterrupt:
         return INTERRUPTED
     except BrokenPipeError:
-        _discard_output()
-        return READER_GONE
+        standard_output.discard()
+        return standard_output.READER_GONE
     except OSError as error:
         reason = (FULL | SHUT).get(error.errno or 0)
         if reason is None or error.filename:  # of a file that is read
             raise
-        _discard_output()
+        standard_output.discard()
         print(f"error: the translations could not be written to standard output: {reason}.", file=sys.stderr)
         return 2
     return 0
-
-
-def _discard_output() -> None:
-    """Python flushes standard output once more when it ends: give it somewhere to go."""
-    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 def translate(options: argparse.Namespace, source: BufferedReader, target: BinaryIO) -> None:
@@ -62,32 +64,49 @@ def translate(options: argparse.Namespace, source: BufferedReader, target: Binar
     What one read gives is translated together: a file goes through in large batches, and whoever waits at the
     other end of a pipe has the answer before writing on.
     """
-    config = _config(options)
     from seq2seq.champions import resolve
-    from seq2seq.export.reading import check_request_of_export
-    from seq2seq.model_folder import check_model, is_export
-    from seq2seq.sharing import int8_cost
-    from seq2seq.translator_pool import TranslatorPool
 
     folder = resolve(options.model)
+    config = _config(options, folder)
+    if options.n_best is not None:
+        check_n_best(options.n_best, config.evaluation.beam_size)
+    from seq2seq.export.reading import check_request_of_export
+    from seq2seq.model_folder import check_model, is_export
+
     if is_export(folder):  # both before PyTorch, whose import takes seconds
         check_request_of_export(folder, config.runtime, options.precision, options.to)
     else:
         check_model(folder)
     decoding, loading = config.evaluation, (folder, config.runtime, options.precision, options.to)
-    with ExitStack() as resources:
-        if config.runtime.processes > 1:
-            work = resources.enter_context(TranslatorPool(*loading)).translate
-        else:
-            from seq2seq.translator import Translator
-
-            work = Translator.load(*loading).translate
+    with _translator(config.runtime.processes, loading) as translator:
         if options.precision == "int8":
             print(int8_cost(folder), file=sys.stderr)
+        search, before = (decoding.beam_size, decoding.length_penalty, decoding.batch_sentences), 0
         for lines in read_lines(source):
-            texts = work(lines, decoding.beam_size, decoding.length_penalty, decoding.batch_sentences)
+            if options.n_best is None:
+                texts: Iterable[str] = translator.translate(lines, *search)
+            else:
+                texts = _table(translator.n_best(lines, options.n_best, *search), before)
             target.writelines(f"{text}\n".encode() for text in texts)
             target.flush()
+            before += len(lines)
+
+
+@contextmanager
+def _translator(processes: int, loading: Any) -> Iterator[Translator | TranslatorPool]:
+    if processes > 1:
+        with TranslatorPool(*loading) as pool:
+            yield pool
+    else:
+        from seq2seq.translator import Translator
+
+        yield Translator.load(*loading)
+
+
+def _table(found: Iterable[Sequence[Translation]], before: int) -> Iterator[str]:
+    """Number of the line, score and text, with tabs between, of each translation; `before` are the lines before."""
+    for number, best in enumerate(found, before + 1):
+        yield from (f"{number}\t{one.score:.4f}\t{one.text}" for one in best)
 
 
 def export(options: argparse.Namespace) -> None:
@@ -138,7 +157,8 @@ def _decode(lines: Sequence[bytes], before: int) -> Iterator[list[str]]:
     yield texts
 
 
-def _config(options: argparse.Namespace) -> Config:
+def _config(options: argparse.Namespace, folder: Path) -> Config:
+    """What was asked for; where nothing was, a model's scores tell how it is decoded."""
     given = {
         "evaluation": ("beam_size", "length_penalty", "batch_sentences"),
         "runtime": ("threads", "processes", "device"),
@@ -147,6 +167,9 @@ def _config(options: argparse.Namespace) -> Config:
         section: {name: getattr(options, name) for name in names if getattr(options, name) is not None}
         for section, names in given.items()
     }
+    scored = {name: value for name, value in scored_with(folder).items() if name in ("beam_size", "length_penalty")}
+    validate_config({"evaluation": scored}, str(folder / PIPELINE))
+    sections["evaluation"] = scored | sections["evaluation"]
     return validate_config(sections, "command line")
 
 
@@ -159,8 +182,19 @@ def _parser() -> argparse.ArgumentParser:
         description="Translate UTF-8 text from standard input to standard output: one line out for each line in.",
     )
     _add_common_arguments(command)
-    command.add_argument("--beam-size", type=int, help="hypotheses kept per sentence; 1 is greedy (default: 5)")
-    command.add_argument("--length-penalty", type=float, help="exponent of the length in a score (default: 1.0)")
+    command.add_argument(
+        "--beam-size", type=int, help="hypotheses kept per sentence; 1 is greedy (default: as it was scored)"
+    )
+    command.add_argument(
+        "--length-penalty", type=float, help="exponent of the length in a score (default: as it was scored)"
+    )
+    command.add_argument(
+        "--n-best",
+        type=int,
+        metavar="N",
+        help="the N best translations of each line, N up to the beam size: number of the line, score "
+        "(log-probability over length) and text, with tabs between",
+    )
     command.add_argument("--batch-sentences", type=int, help="sentences decoded together (default: 128)")
     command.add_argument("--threads", type=int, help="cores to work on (default: all)")
     command.add_argument(

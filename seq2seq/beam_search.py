@@ -1,7 +1,8 @@
 """Beam search over a batch of sentences, with length normalisation.
 
 Shapes in names: B sentences still in the batch, S source positions, K hypotheses of a sentence, N = B * K,
-T tokens so far (BOS included), V target vocabulary size, D all sentences of the batch.
+T tokens so far (BOS included), V target vocabulary size, D all sentences of the batch, R the finished hypotheses that
+are wanted of each, M sentences of B that are chosen.
 """
 
 import math
@@ -32,18 +33,19 @@ def beam_search(
     max_lengths_B: Tensor,
     beam_size: int,
     length_penalty: float,
-) -> list[Hypothesis]:
-    """The best finished hypothesis of each sentence.
+    count: int = 1,
+) -> list[list[Hypothesis]]:
+    """The `count` best finished hypotheses of each sentence, best first; fewer where no more have ended.
 
     At every step the `beam_size` likeliest continuations of a sentence are kept. Those that end in EOS compete by
     score for the sentence's best; the others go on. A hypothesis of `max_lengths_B` tokens can only end. With
     `beam_size` 1 this is greedy decoding.
 
-    A sentence is decided, and may leave the batch (see `rows_that_go_on`), once its best finished hypothesis scores
-    no less than the best live one would if its very next token were EOS and cost nothing. Without length
-    normalisation this never changes the result: log-probabilities can only fall. With it, a hypothesis that would
-    overtake by growing longer still is not waited for. The exact bound (Huang et al. 2017, section 3: the longest
-    length allowed in the place of the next) is half as slow again and gave a lower BLEU (LAB.md).
+    A sentence is decided, and may leave the batch (see `rows_that_go_on`), once the last of its best finished
+    hypotheses scores no less than the best live one would if its very next token were EOS and cost nothing. Without
+    length normalisation this never changes the result: log-probabilities can only fall. With it, a hypothesis that
+    would overtake by growing longer still is not waited for. The exact bound (Huang et al. 2017, section 3: the
+    longest length allowed in the place of the next) is half as slow again and gave a lower BLEU (LAB.md).
 
     The lengths are int64 on the CPU, each at least 1. The caller sees to `model.eval()`.
     """
@@ -51,7 +53,7 @@ def beam_search(
         return []
     memory = model.encode(source_BS, source_lengths_B)
     state = model.start(memory)
-    search = _Search(max_lengths_B.to(source_BS.device), beam_size, length_penalty)
+    search = _Search(max_lengths_B.to(source_BS.device), beam_size, length_penalty, count)
     while len(search.sentences_B):
         logits_NV, state = model.step(search.last_tokens(), memory, state)
         origins_BK = search.extend(logits_NV)
@@ -65,9 +67,9 @@ def beam_search(
 
 
 class _Search:
-    """The hypotheses of the sentences that are being decoded, and the best finished one of every sentence."""
+    """The hypotheses of the sentences that are being decoded, and the best finished ones of every sentence."""
 
-    def __init__(self, limits_D: Tensor, beam_size: int, length_penalty: float) -> None:
+    def __init__(self, limits_D: Tensor, beam_size: int, length_penalty: float, count: int) -> None:
         sentences, device = len(limits_D), limits_D.device
         self.beam_size = beam_size
         self.length_penalty = length_penalty
@@ -78,9 +80,9 @@ class _Search:
         # One hypothesis at first: the beam fills up as soon as there are enough continuations.
         self.totals_BK = torch.zeros(sentences, 1, device=device)
         self.tokens_BKT = torch.full((sentences, 1, 1), BOS, device=device)
-        self.best_scores_D = torch.full((sentences,), -math.inf, device=device)
-        self.best_lengths_D = torch.zeros(sentences, dtype=torch.int64, device=device)
-        self.best_tokens_DT = torch.full((sentences, int(limits_D.max()) + 1), EOS, device=device)
+        self.best_scores_DR = torch.full((sentences, count), -math.inf, device=device)
+        self.best_lengths_DR = torch.zeros(sentences, count, dtype=torch.int64, device=device)
+        self.best_tokens_DRT = torch.full((sentences, count, int(limits_D.max()) + 1), EOS, device=device)
 
     def last_tokens(self) -> Tensor:
         """tokens_N that the model reads next."""
@@ -103,20 +105,36 @@ class _Search:
         return origins_BK
 
     def settle(self) -> None:
-        """Let what ended compete for its sentence's best, until that is decided."""
+        """Let what ended compete for its sentence's best, until these are decided."""
         length = self.tokens_BKT.shape[2] - 1
         ended_BK = self.tokens_BKT[:, :, -1] == EOS
-        ended_B, slots_B = self.totals_BK.masked_fill(~ended_BK, -math.inf).max(1)
-        scores_B = ended_B / length**self.length_penalty
-        better_M = (self.undecided_B & (scores_B > self.best_scores_D[self.sentences_B])).nonzero()[:, 0]
+        scores_BK = self.totals_BK.masked_fill(~ended_BK, -math.inf) / length**self.length_penalty
+        better_M = (self.undecided_B & (scores_BK.amax(1) > self._to_beat())).nonzero()[:, 0]
         if len(better_M):
-            sentences_M = self.sentences_B[better_M]
-            self.best_scores_D[sentences_M] = scores_B[better_M]
-            self.best_lengths_D[sentences_M] = length - 1
-            self.best_tokens_DT[sentences_M, :length] = self.tokens_BKT[better_M, slots_B[better_M], 1:]
+            self._take(better_M, scores_BK[better_M])
         self.totals_BK = self.totals_BK.masked_fill(ended_BK, -math.inf)
         bounds_B = self.totals_BK.amax(1) / (length + 1) ** self.length_penalty
-        self.undecided_B = self.undecided_B & (bounds_B > self.best_scores_D[self.sentences_B])
+        self.undecided_B = self.undecided_B & (bounds_B > self._to_beat())
+
+    def _to_beat(self) -> Tensor:
+        """Scores (of B) that a hypothesis has to exceed to be wanted."""
+        return self.best_scores_DR[self.sentences_B, -1]
+
+    def _take(self, rows_M: Tensor, scores_MK: Tensor) -> None:
+        """Rank what ended now (score above -inf) with the best so far, which win ties."""
+        sentences_M, length = self.sentences_B[rows_M], self.tokens_BKT.shape[2] - 1
+        ranked_MX = torch.cat([self.best_scores_DR[sentences_M], scores_MK], 1)
+        ranked_MX, order_MX = ranked_MX.sort(dim=1, descending=True, stable=True)
+        count = self.best_scores_DR.shape[1]
+        chosen_MR = order_MX[:, :count]
+        lengths_MK = torch.full_like(scores_MK, length - 1, dtype=torch.int64)
+        lengths_MX = torch.cat([self.best_lengths_DR[sentences_M], lengths_MK], 1)
+        tokens_MKT = torch.full((*scores_MK.shape, self.best_tokens_DRT.shape[2]), EOS, device=scores_MK.device)
+        tokens_MKT[:, :, :length] = self.tokens_BKT[rows_M, :, 1:]
+        tokens_MXT = torch.cat([self.best_tokens_DRT[sentences_M], tokens_MKT], 1)
+        self.best_scores_DR[sentences_M] = ranked_MX[:, :count]
+        self.best_lengths_DR[sentences_M] = lengths_MX.gather(1, chosen_MR)
+        self.best_tokens_DRT[sentences_M] = tokens_MXT.take_along_dim(chosen_MR[:, :, None], 1)
 
     def keep(self, rows_M: Tensor) -> None:
         """Drop the sentences in all other rows (of B)."""
@@ -124,10 +142,14 @@ class _Search:
         self.undecided_B = self.undecided_B[rows_M]
         self.totals_BK, self.tokens_BKT = self.totals_BK[rows_M], self.tokens_BKT[rows_M]
 
-    def best(self) -> list[Hypothesis]:
-        """The winner of each sentence."""
-        columns = self.best_tokens_DT.tolist(), self.best_lengths_D.tolist(), self.best_scores_D.tolist()
-        return [Hypothesis(tokens[:length], score) for tokens, length, score in zip(*columns, strict=True)]
+    def best(self) -> list[list[Hypothesis]]:
+        """The winners of each sentence: those that have ended, and at least one."""
+        columns = self.best_tokens_DRT.tolist(), self.best_lengths_DR.tolist(), self.best_scores_DR.tolist()
+        ranked = (
+            [Hypothesis(tokens[:length], score) for tokens, length, score in zip(*rows, strict=True)]
+            for rows in zip(*columns, strict=True)
+        )
+        return [[first, *(one for one in others if one.score > -math.inf)] for first, *others in ranked]
 
     def _end_at_limits(self, log_probs_BKV: Tensor) -> None:
         """Only EOS can follow a hypothesis that holds as many tokens as its sentence may have."""

@@ -21,7 +21,8 @@ from seq2seq.model_folder import LoadedModel, load_model
 from seq2seq.pipeline import Job
 from seq2seq.quantization import int8_runs
 from seq2seq.settings.evaluation import EvaluationSettings
-from seq2seq.translator import Translation, Translator
+from seq2seq.translation import Translation
+from seq2seq.translator import Translator
 
 EXAMPLES = 5
 """Sentences of each kind that the statistics show: any, the best, the worst."""
@@ -160,7 +161,7 @@ def _rows(
     columns = zip(sources, references, translations, sentences.bleu, sentences.chrf, strict=True)
     for source, reference, translation, bleu, chrf in columns:
         details = asdict(translation)
-        text = details.pop("text")
+        text, _ = details.pop("text"), details.pop("score")  # whose last digits depend on the batch
         yield {"source": source, "reference": reference, "translation": text, "bleu": bleu, "chrf": chrf} | details
 
 

@@ -5,6 +5,7 @@ from typing import Any
 
 from seq2seq.config import Config
 from seq2seq.settings.corpus import CorpusSettings
+from seq2seq.settings.evaluation import EvaluationSettings
 from seq2seq.settings.model import ModelSettings
 
 Statistics = Mapping[str, Any]
@@ -25,7 +26,7 @@ def card(config: Config, statistics: Mapping[str, Statistics]) -> str:
             f"An encoder-decoder that translates single sentences from `{corpus.source_language}` to "
             f"`{corpus.target_language}`, trained by seq2seq-flows.",
             "",
-            *_usage(),
+            *_usage(config.evaluation),
             *(_other_direction(corpus) if config.vocabulary.language_tags else []),
             *_scores(scores, config),
             *_data(corpus, statistics),
@@ -52,7 +53,13 @@ def _front_matter(corpus: CorpusSettings) -> list[str]:
     ]
 
 
-def _usage() -> list[str]:
+def _usage(decoding: EvaluationSettings) -> list[str]:
+    usual = EvaluationSettings()
+    options = "".join(
+        f", {name}={getattr(decoding, name):g}"
+        for name in ("beam_size", "length_penalty")
+        if getattr(decoding, name) != getattr(usual, name)
+    )
     return [
         "## Use",
         "",
@@ -67,7 +74,7 @@ def _usage() -> list[str]:
         "",
         "from seq2seq.translator import Translator",
         "",
-        'translations = Translator.load(Path("MODEL_DIR")).translate(["…"])',
+        f'translations = Translator.load(Path("MODEL_DIR")).translate(["…"]{options})',
         "```",
         "",
     ]

@@ -42,7 +42,7 @@ def quantized(model: Seq2Seq[Any, Any]) -> StepModel[Any, Any]:
     Raises ConfigError for a model that is not on a CPU, and where int8 does not run.
     """
     if model.output.weight.device.type != "cpu" or not int8_runs():
-        raise ConfigError("int8 is for x86 processors: set runtime.device to cpu on one of these, or leave int8 out.")
+        raise ConfigError("int8 is for x86 processors: set the device to cpu on one of these, or leave int8 out.")
     model = deepcopy(model)
     stepper = model.for_decoding(int8)
     for module in list(model.modules()):

@@ -20,6 +20,14 @@ def check_search(beam_size: int, length_penalty: float, batch_sentences: int) ->
     validate_config({"evaluation": asked}, "translation")
 
 
+def check_n_best(count: int, beam_size: int) -> None:
+    """Raises ConfigError for more translations of a sentence than the beam has hypotheses, or less than one."""
+    if not 1 <= count <= beam_size:
+        raise ConfigError(
+            f"n_best may be 1 to beam_size ({beam_size}), not {count}: a wider beam finds more translations."
+        )
+
+
 def texts_of(sentences: Iterable[str]) -> list[str]:
     """The sentences, in a list.
 

@@ -13,7 +13,7 @@ from typing import Any
 
 from seq2seq.config import Config
 from seq2seq.errors import ModelError
-from seq2seq.model_folder import CONFIG, DESCRIBED, check_model
+from seq2seq.model_folder import CONFIG, DESCRIBED, EXPORT_KIND, SOURCE_TOKENIZER, WEIGHTS, check_model
 
 CARD = "README.md"
 PIPELINE = "pipeline.json"
@@ -36,19 +36,38 @@ def assemble(
     aside = destination.with_name(f".{destination.name}.old")
     if aside.exists() and not destination.exists():
         aside.rename(destination)  # an earlier run ended between its two renames
-    if destination.exists() and not (destination / CONFIG).is_file():
+    if destination.exists() and not _is_model_folder(destination):
         raise ModelError(f"{destination} is there already and is no model folder: move it away, or change `name`.")
     partial = destination.with_name(f".{destination.name}.partial")
     for left in (aside, partial):  # what an earlier run left that ended in between
-        shutil.rmtree(left, ignore_errors=True)
+        _remove(left)
     if _holds(destination, train_folder, texts):
         return False
     fill(partial, train_folder, texts)
     if destination.exists():
         destination.rename(aside)
     partial.rename(destination)
-    shutil.rmtree(aside, ignore_errors=True)
+    _remove(aside)
     return True
+
+
+def _is_model_folder(folder: Path) -> bool:
+    """Whether it is a model folder of ours, damaged or not; another program's and an export are none."""
+    try:
+        values = json.loads((folder / CONFIG).read_text(encoding="utf-8"))
+    except OSError:
+        return False
+    except ValueError:
+        values = {}
+    if values == {}:
+        return (folder / SOURCE_TOKENIZER).is_file() and (folder / WEIGHTS).is_file()
+    return isinstance(values, dict) and values.keys() >= {"format", "files"} and values.get("kind") != EXPORT_KIND
+
+
+def _remove(folder: Path) -> None:
+    if folder.is_symlink():
+        folder.unlink()
+    shutil.rmtree(folder, ignore_errors=True)
 
 
 def fill(folder: Path, train_folder: Path, texts: Mapping[str, str]) -> None:
@@ -73,8 +92,18 @@ def pipeline_json(config: Config) -> str:
 def scores_json(config: Config, scores: Mapping[str, Any]) -> str:
     """What a program wants to know of an evaluation: the test set, BLEU with its signature, and what int8 costs."""
     told = {name: scores.get(name) for name in ("bleu", "signature", "int8")}
-    test = config.corpus.test or f"pairs held out of {config.corpus.train}"
-    return json.dumps({"test": test} | told, indent=2, ensure_ascii=False) + "\n"
+    return json.dumps({"test": config.corpus.test_set()} | told, indent=2, ensure_ascii=False) + "\n"
+
+
+def scored_with(folder: Path) -> dict[str, Any]:
+    """The `evaluation` settings that the scores of a model folder, or of an export's model, were made with.
+
+    Empty where it does not say.
+    """
+    try:
+        return dict(json.loads((folder / PIPELINE).read_text(encoding="utf-8"))["evaluation"])
+    except (OSError, ValueError, TypeError, KeyError):
+        return {}
 
 
 def int8_cost(folder: Path) -> str:

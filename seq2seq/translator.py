@@ -4,6 +4,7 @@ import math
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from functools import partial
 from itertools import islice
 from pathlib import Path
 from typing import Any, Self
@@ -12,7 +13,7 @@ import numpy as np
 import torch
 from tokenizers import Tokenizer
 
-from seq2seq.batching import pad_sources
+from seq2seq.batching import batches_by_length, pad_sources
 from seq2seq.beam_search import beam_search
 from seq2seq.champions import resolve
 from seq2seq.decoding import StepModel, greedy, longest_translation
@@ -22,31 +23,20 @@ from seq2seq.model_folder import FolderConfig, LoadedModel, is_export, load_mode
 from seq2seq.models.linear import packed
 from seq2seq.models.seq2seq import Seq2Seq
 from seq2seq.quantization import quantized
-from seq2seq.request import check_precision, check_search, texts_of
+from seq2seq.request import check_n_best, check_precision, check_search, texts_of
 from seq2seq.settings.runtime import RuntimeSettings
 from seq2seq.special_tokens import UNK
+from seq2seq.translation import Translation
 
-TOKENS_PER_SENTENCE = 128
-"""A batch holds `batch_sentences` sentences of this many tokens at most: long sentences come in smaller batches."""
 FEWEST_SENTENCES = 32
 """No batch is made smaller than that to give another core something to do."""
 BATCHES_PER_CHUNK = 16
 """Batches' worth of lines that are sorted by length together when a stream is translated."""
 
-
-@dataclass(frozen=True)
-class Translation:
-    """A translated sentence."""
-
-    text: str
-    """One line, without white space at its ends."""
-    source_tokens: int = 0
-    """Without a language tag."""
-    target_tokens: int = 0
-    unknown_tokens: int = 0
-    """Source tokens that the vocabulary does not have."""
-    at_limit: bool = False
-    """The translation ended because it may be no longer (see `longest_translation`)."""
+Found = Sequence[Sequence[tuple[list[int], float | None]]]
+"""Of each sentence the tokens of its translations, best first, with their scores."""
+Search = Callable[[StepModel[Any, Any], torch.Tensor, torch.Tensor, torch.Tensor], Found]
+"""What decodes a batch: `beam_search` with its options, or greedy search."""
 
 
 @dataclass(frozen=True)
@@ -94,7 +84,7 @@ class Translator:
         target_language: str = "",
     ) -> Self:
         """Load a model folder; `precision` is fp32, bf16, auto (bf16 where the processor computes in it) or int8 (see
-        `seq2seq.quantization`; what it leaves in floating point is as in auto).
+        `seq2seq.quantization`; what it leaves in floating point is as in auto), which runs on the CPU.
 
         The folder of a language pair (models/ko-en) stands for the model that is in use there. `target_language` may
         be either language of a model for both directions; if empty, it is the one that config.json names. The folder
@@ -107,6 +97,8 @@ class Translator:
         runtime, folder = runtime or RuntimeSettings(), resolve(Path(folder))
         if is_export(folder):
             return cls(_engine_of_export(folder, runtime, precision, target_language))
+        if precision == "int8" and runtime.device == "auto":
+            runtime = runtime.model_copy(update={"device": "cpu"})
         return cls.of(load_model(folder, configure(runtime, kernels=DECODING_KERNELS)), precision, target_language)
 
     @property
@@ -146,18 +138,48 @@ class Translator:
         Raises ConfigError for options that are out of range, and what `seq2seq.request.texts_of` does.
         """
         check_search(beam_size, length_penalty, batch_sentences)
-        sources = self._encode(texts_of(sentences))
-        translations = [Translation("")] * len(sources)
+        beam = partial(beam_search, beam_size=beam_size, length_penalty=length_penalty)
+        found = self._decoded(texts_of(sentences), _greedy if beam_size == 1 else beam, batch_sentences, progress)
+        return [best for best, *_ in found]
+
+    def n_best(
+        self,
+        sentences: Iterable[str],
+        count: int,
+        beam_size: int = 5,
+        length_penalty: float = 1.0,
+        batch_sentences: int = 128,
+    ) -> list[list[Translation]]:
+        """The `count` best translations of each sentence, best first, in the order of the sentences.
+
+        Fewer where beam search has found no more (a sentence without a token has one, with score 0). Two of them can
+        have one text, cut into subwords in two ways. Options and errors are those of `translate_in_detail`; and
+        ConfigError for a count above `beam_size`.
+        """
+        check_search(beam_size, length_penalty, batch_sentences)
+        check_n_best(count, beam_size)
+        beam = partial(beam_search, beam_size=beam_size, length_penalty=length_penalty, count=count)
+        return self._decoded(texts_of(sentences), beam, batch_sentences)
+
+    def _decoded(
+        self,
+        texts: Sequence[str],
+        search: Search,
+        batch_sentences: int,
+        progress: Callable[[int], None] = lambda done: None,
+    ) -> list[list[Translation]]:
+        sources = self._encode(texts)
+        translations = [[Translation("", score=0.0)] for _ in sources]
         done = sum(not source for source in sources)
         share = max(FEWEST_SENTENCES, math.ceil((len(sources) - done) / self._threads))
         batches = list(batches_by_length([len(source) for source in sources], min(batch_sentences, share)))
 
-        def work(rows: Sequence[int]) -> list[Translation]:
-            return self._translate_batch([sources[row] for row in rows], beam_size, length_penalty)
+        def work(rows: Sequence[int]) -> list[list[Translation]]:
+            return self._translate_batch([sources[row] for row in rows], search)
 
         for rows, found in zip(batches, self._side_by_side(work, batches), strict=True):
-            for row, translation in zip(rows, found, strict=True):
-                translations[row] = translation
+            for row, best in zip(rows, found, strict=True):
+                translations[row] = best
             done += len(rows)
             progress(done)
         return translations
@@ -180,8 +202,8 @@ class Translator:
             yield from self.translate(chunk, beam_size, length_penalty, batch_sentences)
 
     def _side_by_side(
-        self, work: Callable[[Sequence[int]], list[Translation]], batches: Sequence[Sequence[int]]
-    ) -> Iterator[list[Translation]]:
+        self, work: Callable[[Sequence[int]], list[list[Translation]]], batches: Sequence[Sequence[int]]
+    ) -> Iterator[list[list[Translation]]]:
         """`work` on each batch, in order: several at a time with a thread of operations each, or one with all.
 
         An operation lets go of Python's lock. Two batches on two cores gain more than one batch whose every operation
@@ -201,26 +223,31 @@ class Translator:
         encodings = self._engine.source_tokenizer.encode_batch_fast(texts)
         return [encoding.ids if len(encoding.ids) > self._tags else [] for encoding in encodings]
 
-    def _translate_batch(
-        self, sources: Sequence[Sequence[int]], beam_size: int, length_penalty: float
-    ) -> list[Translation]:
+    def _translate_batch(self, sources: Sequence[Sequence[int]], search: Search) -> list[list[Translation]]:
         source_BS, lengths_B = pad_sources([np.asarray(source, dtype=np.int32) for source in sources])
         limits = [longest_translation(length) for length in lengths_B.tolist()]
         engine = self._engine
-        batch = (engine.model, source_BS.to(engine.device), lengths_B, torch.tensor(limits))
         with torch.inference_mode(), autocast(engine.precision, engine.device):
-            if beam_size == 1:
-                targets = greedy(*batch)
-            else:
-                targets = [hypothesis.tokens for hypothesis in beam_search(*batch, beam_size, length_penalty)]
+            found = search(engine.model, source_BS.to(engine.device), lengths_B, torch.tensor(limits))
+        texts = iter(engine.target_tokenizer.decode_batch([target for best in found for target, _ in best]))
         return [
-            Translation(
-                " ".join(text.split()), len(source) - self._tags, len(target), source.count(UNK), len(target) >= limit
-            )
-            for text, source, target, limit in zip(
-                self._engine.target_tokenizer.decode_batch(targets), sources, targets, limits, strict=True
-            )
+            [
+                Translation(
+                    " ".join(next(texts).split()),
+                    len(source) - self._tags,
+                    len(target),
+                    source.count(UNK),
+                    len(target) >= limit,
+                    score,
+                )
+                for target, score in best
+            ]
+            for source, limit, best in zip(sources, limits, found, strict=True)
         ]
+
+
+def _greedy(*batch: Any) -> Found:
+    return [[(target, None)] for target in greedy(*batch)]
 
 
 def _engine_of_export(folder: Path, runtime: RuntimeSettings, precision: str, target_language: str) -> Engine:
@@ -237,16 +264,3 @@ def _for_decoding(model: Seq2Seq[Any, Any], precision: str, device: torch.device
     if precision == "int8":
         return quantized(model)
     return model.for_decoding(packed(product_type(precision, device))) if device.type == "cpu" else model
-
-
-def batches_by_length(lengths: Sequence[int], batch_sentences: int) -> Iterator[list[int]]:
-    """Rows to decode together: longest first, of like length, at most `batch_sentences` and a bounded padded size.
-
-    Rows of length 0 are left out. A sentence longer than a whole batch may be is a batch of its own.
-    """
-    order = sorted((row for row, length in enumerate(lengths) if length), key=lambda row: -lengths[row])
-    while order:
-        fitting = batch_sentences * TOKENS_PER_SENTENCE // lengths[order[0]]
-        count = max(1, min(batch_sentences, fitting))
-        yield order[:count]
-        del order[:count]

@@ -4,18 +4,19 @@ The threads of a `Translator` wait for Python's lock whenever two operations end
 in greedy translation and 1.8 with beam 5, two processes 1.8 and 2.0 (LAB.md, "Translation by two processes").
 """
 
-import os
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from types import TracebackType
-from typing import Self
+from typing import Any, Self
 
 from seq2seq import translator_process
 from seq2seq.champions import resolve
 from seq2seq.children import PATIENCE_SECONDS, Child, end
+from seq2seq.cores import usable_cores
 from seq2seq.errors import Seq2SeqError
-from seq2seq.request import check_precision, check_search, texts_of
+from seq2seq.request import check_n_best, check_precision, check_search, texts_of
 from seq2seq.settings.runtime import RuntimeSettings
+from seq2seq.translation import Translation
 
 AFTER_AN_ERROR_SECONDS = 1
 """Time that processes get to end which may be in the middle of a translation that nobody wants any more."""
@@ -34,7 +35,7 @@ class TranslatorPool:
     ) -> None:
         check_precision(precision)
         champion = resolve(Path(folder)).resolve()
-        threads = (runtime.threads or len(os.sched_getaffinity(0))) // runtime.processes
+        threads = (runtime.threads or usable_cores()) // runtime.processes
         each = runtime.model_copy(update={"threads": max(1, threads)})
         self._children = [Child(translator_process.__name__) for _ in range(runtime.processes)]
         for child in self._children:
@@ -68,12 +69,28 @@ class TranslatorPool:
         more use.
         """
         check_search(beam_size, length_penalty, batch_sentences)
-        texts = texts_of(sentences)
+        return self._shared("translate", texts_of(sentences), beam_size, length_penalty, batch_sentences)
+
+    def n_best(
+        self,
+        sentences: Iterable[str],
+        count: int,
+        beam_size: int = 5,
+        length_penalty: float = 1.0,
+        batch_sentences: int = 128,
+    ) -> list[list[Translation]]:
+        """The best translations of each sentence, as of `Translator.n_best`."""
+        check_search(beam_size, length_penalty, batch_sentences)
+        check_n_best(count, beam_size)
+        return self._shared("n_best", texts_of(sentences), count, beam_size, length_penalty, batch_sentences)
+
+    def _shared(self, method: str, texts: Sequence[str], *options: Any) -> list[Any]:
+        """What a method of the translators gives for each text."""
         order = sorted(range(len(texts)), key=lambda row: -len(texts[row]))
         shares = [order[place :: len(self._children)] for place in range(min(len(self._children), len(order)))]
-        translations = [""] * len(texts)
+        translations: list[Any] = [None] * len(texts)
         for child, rows in zip(self._children, shares, strict=False):
-            child.connection.send(([texts[row] for row in rows], beam_size, length_penalty, batch_sentences))
+            child.connection.send((method, ([texts[row] for row in rows], *options)))
         for child, rows in zip(self._children, shares, strict=False):
             found = child.connection.recv()
             if isinstance(found, Seq2SeqError):

@@ -1,6 +1,7 @@
 """A process that translates: `python -m seq2seq.translator_process SOCKET`, an inherited descriptor.
 
-Started by `seq2seq.translator_pool`: first comes what to load, then sentences, whose translations or error go back.
+Started by `seq2seq.translator_pool`: first comes what to load, then what to call with which
+arguments; what it gives goes back, or an error.
 """
 
 import sys
@@ -22,7 +23,8 @@ def serve(connection: Connection) -> None:
         connection.send(error)
         return
     while True:
-        connection.send(translator.translate(*connection.recv()))
+        method, arguments = connection.recv()
+        connection.send(getattr(translator, method)(*arguments))
 
 
 if __name__ == "__main__":

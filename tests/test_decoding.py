@@ -2,13 +2,14 @@
 
 import itertools
 import math
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import pytest
 import torch
 from torch import Tensor
 
-from seq2seq.beam_search import Hypothesis, beam_search
+from seq2seq import beam_search as beams
+from seq2seq.beam_search import Hypothesis
 from seq2seq.decoding import greedy, longest_translation
 from seq2seq.special_tokens import BOS, EOS, PAD, UNK
 
@@ -66,13 +67,20 @@ def batch(sources: list[list[int]]) -> tuple[Tensor, Tensor]:
     return torch.tensor(padded), torch.tensor(lengths)
 
 
+def beam_search(*given: Any) -> list[Hypothesis]:
+    """The best translation of each sentence."""
+    return [best for best, *_ in beams.beam_search(*given)]
+
+
 def search(model: TableModel, beam_size: int, length_penalty: float) -> list[Hypothesis]:
     return beam_search(model, *batch(SOURCES), torch.tensor(LIMITS), beam_size, length_penalty)
 
 
-def plain_beam_search(model: TableModel, source: list[int], limit: int, beam_size: int, penalty: float) -> Hypothesis:
+def plain_beam_search(
+    model: TableModel, source: list[int], limit: int, beam_size: int, penalty: float, count: int = 1
+) -> list[Hypothesis]:
     """Beam search as a textbook writes it: one sentence, lists, and it ends where no live hypothesis could win now."""
-    best = Hypothesis([], -math.inf)
+    best: list[Hypothesis] = []
     beams: list[tuple[float, list[int]]] = [(0.0, [])]
     for length in range(1, limit + 2):
         words = [EOS] if length > limit else [token for token in range(VOCABULARY) if token not in (PAD, UNK, BOS)]
@@ -81,10 +89,11 @@ def plain_beam_search(model: TableModel, source: list[int], limit: int, beam_siz
         ]
         candidates = sorted(candidates, reverse=True)[:beam_size]
         for total, tokens in candidates:
-            if tokens[-1] == EOS and total / length**penalty > best.score:
-                best = Hypothesis(tokens[:-1], total / length**penalty)
+            if tokens[-1] == EOS:
+                best.append(Hypothesis(tokens[:-1], total / length**penalty))
+        best = sorted(best, key=lambda hypothesis: -hypothesis.score)[:count]
         beams = [(total, tokens) for total, tokens in candidates if tokens[-1] != EOS]
-        if not beams or max(beams)[0] / (length + 1) ** penalty <= best.score:
+        if not beams or (len(best) == count and max(beams)[0] / (length + 1) ** penalty <= best[-1].score):
             break
     return best
 
@@ -108,9 +117,24 @@ def test_batches_compaction_and_stopping_give_what_a_textbook_beam_search_gives(
 ) -> None:
     model = TableModel(seed)
     for found, source, limit in zip(search(model, beam_size, length_penalty), SOURCES, LIMITS, strict=True):
-        wanted = plain_beam_search(model, source, limit, beam_size, length_penalty)
+        [wanted] = plain_beam_search(model, source, limit, beam_size, length_penalty)
         assert found.tokens == wanted.tokens
         assert found.score == pytest.approx(wanted.score, rel=1e-5)
+
+
+@pytest.mark.parametrize("length_penalty", [0.0, 1.0])
+@pytest.mark.parametrize(("beam_size", "count"), [(1, 1), (3, 2), (5, 5), (30, 30)])
+@pytest.mark.parametrize("seed", range(5))
+def test_the_best_translations_are_those_of_a_textbook_beam_search_in_order(
+    seed: int, beam_size: int, count: int, length_penalty: float
+) -> None:
+    model = TableModel(seed)
+    several = beams.beam_search(model, *batch(SOURCES), torch.tensor(LIMITS), beam_size, length_penalty, count)
+    for found, source, limit in zip(several, SOURCES, LIMITS, strict=True):
+        wanted = plain_beam_search(model, source, limit, beam_size, length_penalty, count)
+        assert [one.tokens for one in found] == [one.tokens for one in wanted]
+        assert [one.score for one in found] == pytest.approx([one.score for one in wanted], rel=1e-5)
+        assert len({tuple(one.tokens) for one in found}) == len(found) <= count
 
 
 @pytest.mark.parametrize("seed", range(20))
@@ -231,7 +255,7 @@ def test_a_beam_that_fills_up_as_others_leave_reads_its_own_source() -> None:
     for beam_size in (1, 2, len(SOURCES)):  # the last: one sentence with as many hypotheses as there were sentences
         found = beam_search(model, *batch(SOURCES), limits, beam_size, 1.0)
         assert [hypothesis.tokens for hypothesis in found[:-1]] == [[]] * (len(SOURCES) - 1)
-        assert found[-1].tokens == plain_beam_search(model, SOURCES[-1], 6, beam_size, 1.0).tokens != []
+        assert found[-1].tokens == plain_beam_search(model, SOURCES[-1], 6, beam_size, 1.0)[0].tokens != []
 
 
 def test_a_model_of_nothing_but_nan_still_ends() -> None:

@@ -173,3 +173,9 @@ def test_a_card_can_be_written_when_only_training_and_scores_are_known() -> None
     written = card(validate_config({"corpus": {"kind": "hub", "dataset": "someone/pairs"}}), known)
     assert "revision `main`" in written
     assert "| vocabulary | bpe |" in written
+
+
+def test_the_card_says_how_to_decode_as_it_was_scored() -> None:
+    assert '.translate(["…"])' in text()
+    assert '.translate(["…"], length_penalty=0.8)' in text(evaluation={"length_penalty": 0.8})
+    assert '.translate(["…"], beam_size=10)' in text(evaluation={"beam_size": 10})

@@ -1,4 +1,5 @@
 import hashlib
+import io
 import json
 import os
 import random
@@ -238,6 +239,21 @@ def test_equal_weights_give_equal_bytes(exported: Path, model_folder: Path, tmp_
     again = export_model(model_folder, tmp_path / "again").folder
     for name in FILES:
         assert (again / name).read_bytes() == (exported / name).read_bytes(), name
+
+
+def test_an_export_is_decoded_as_its_model_was_scored(
+    exported: Path, model_folder: Path, ready_graphs: None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    scored = Path(shutil.copytree(model_folder, tmp_path / "scored"))
+    (scored / "pipeline.json").write_text(json.dumps({"evaluation": {"beam_size": 1}}), encoding="utf-8")
+    folder = export_model(scored, tmp_path / "export").folder
+    asked: list[int] = []
+    monkeypatch.setattr(Translator, "translate", lambda self, lines, beam_size, *more: asked.append(beam_size) or lines)
+    monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(b"eins\n")))
+
+    assert command.main(["translate", str(folder)]) == 0
+    assert sorted(path.name for path in folder.iterdir()) == sorted([*FILES, "pipeline.json"])
+    assert asked == [1]
 
 
 @pytest.fixture

@@ -152,3 +152,27 @@ def test_the_configuration_names_no_place_and_no_machine() -> None:
     assert "runtime" not in shared
     assert "/home" not in pipeline_json(config)
     assert validate_config(shared).training == config.training
+
+
+@pytest.mark.parametrize(
+    "content",
+    ['{"model_type": "marian"}', '{"format": 1, "kind": "seq2seq-onnx", "files": {}}', '{"format": 3}', "5", "[]", "#"],
+)
+def test_neither_another_program_s_model_nor_an_export_is_replaced(trained: Path, tmp_path: Path, content: str) -> None:
+    (tmp_path / "theirs").mkdir()
+    (tmp_path / "theirs" / "config.json").write_text(content, encoding="utf-8")
+    with pytest.raises(ModelError, match="is no model folder: move it away"):
+        assemble(trained, tmp_path / "theirs", "# Card\n", CONFIG)
+    assert names(tmp_path / "theirs") == ["config.json"]
+
+
+def test_a_link_to_a_model_folder_gives_way_and_what_it_names_stays(trained: Path, tmp_path: Path) -> None:
+    assemble(trained, tmp_path / "elsewhere", "# Old\n", CONFIG)
+    shared = tmp_path / "models" / "tiny"
+    shared.parent.mkdir()
+    shared.symlink_to(tmp_path / "elsewhere")
+    for card in ("# New\n", "# Newer\n"):
+        assert assemble(trained, shared, card, CONFIG)
+        assert (shared / "README.md").read_text(encoding="utf-8") == card
+        assert names(shared.parent) == ["tiny"]
+    assert (tmp_path / "elsewhere" / "README.md").read_text(encoding="utf-8") == "# Old\n"

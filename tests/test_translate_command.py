@@ -12,7 +12,7 @@ from seq2seq import __main__ as command
 from seq2seq.config import validate_config
 from seq2seq.errors import SourceUnavailable, UserError
 from seq2seq.settings.runtime import RuntimeSettings
-from seq2seq.sharing import SCORES, scores_json
+from seq2seq.sharing import PIPELINE, SCORES, pipeline_json, scores_json
 from seq2seq.translator import Translator
 from tests.tiny import write_tiny_model
 
@@ -203,3 +203,41 @@ def test_a_full_disk_is_one_message_and_exit_code_2(folder: Path) -> None:
     assert done.stderr.decode() == (
         "error: the translations could not be written to standard output: the disk is full.\n"
     )
+
+
+def test_the_best_translations_are_a_table(run: Run, folder: Path) -> None:
+    lines = LINES * 9
+    found = Translator.load(folder, RuntimeSettings(threads=1, device="cpu")).n_best(lines, 3, 4, 0.5)
+    code, table, told = run("\n".join(lines), "--n-best", "3", "--beam-size", "4", "--length-penalty", "0.5")
+    rows = [line.split("\t") for line in table.splitlines()]
+
+    assert (code, told) == (0, "")
+    assert [(int(number), text) for number, _, text in rows] == [
+        (number, best.text) for number, several in enumerate(found, 1) for best in several
+    ]
+    assert [float(score) for _, score, _ in rows] == pytest.approx(
+        [best.score for several in found for best in several], abs=1e-4
+    )
+    assert {len(several) for several in found} == {1, 3}  # the empty line has one
+
+
+def test_more_best_translations_than_the_beam_is_wide_are_refused(run: Run) -> None:
+    code, out, told = run("eins", "--n-best", "6")
+
+    assert (code, out) == (2, "")
+    assert "n_best may be 1 to beam_size (5), not 6" in told
+
+
+def test_lines_are_decoded_as_the_model_was_scored_unless_told_otherwise(
+    run: Run, folder: Path, tmp_path: Path
+) -> None:
+    scored = tmp_path / "scored"
+    shutil.copytree(folder, scored)
+    greedily = validate_config({"evaluation": {"beam_size": 1, "length_penalty": 0.0}})
+    (scored / PIPELINE).write_text(pipeline_json(greedily), encoding="utf-8")
+    text = "\n".join(LINES)
+
+    assert run(text, model=scored)[1] == expected(folder, LINES, beam_size=1) != expected(folder, LINES)
+    assert run(text, "--beam-size", "5", model=scored)[1] == expected(folder, LINES, length_penalty=0)
+    (scored / PIPELINE).write_text("{", encoding="utf-8")
+    assert run(text, model=scored)[1] == expected(folder, LINES)

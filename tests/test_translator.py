@@ -10,12 +10,14 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
+from seq2seq.batching import TOKENS_PER_SENTENCE, batches_by_length
 from seq2seq.device import DECODING_KERNELS, FEW_KERNELS, KERNEL_CACHES
 from seq2seq.errors import ConfigError, CorpusError, ModelError
 from seq2seq.model_folder import load_model
 from seq2seq.settings.runtime import RuntimeSettings
 from seq2seq.special_tokens import EOS
-from seq2seq.translator import BATCHES_PER_CHUNK, TOKENS_PER_SENTENCE, Translation, Translator, batches_by_length
+from seq2seq.translation import Translation
+from seq2seq.translator import BATCHES_PER_CHUNK, Translator
 from tests.tiny import PIECES, write_tiny_model
 
 WORDS = [piece.strip("▁") for piece in PIECES["source"]]
@@ -162,9 +164,9 @@ def test_two_threads_share_what_would_be_one_batch_but_not_a_few_sentences(
 ) -> None:
     sizes: list[int] = []
 
-    def record(sources: list[list[int]], beam_size: int, length_penalty: float) -> list[Translation]:
+    def record(sources: list[list[int]], search: object) -> list[list[Translation]]:
         sizes.append(len(sources))
-        return [Translation("")] * len(sources)
+        return [[Translation("")]] * len(sources)
 
     monkeypatch.setattr(two_threads, "_translate_batch", record)
     two_threads.translate(sentences(80))
@@ -245,3 +247,26 @@ def test_one_text_in_the_place_of_a_list_is_refused(translator: Translator) -> N
 def test_half_of_a_character_is_named_with_its_sentence(translator: Translator) -> None:
     with pytest.raises(CorpusError, match=r"Sentence 2 of 3 holds half of a character, '\\ud83d' at position 6"):
         translator.translate(["eins", "zwei \ud83d", "drei"])
+
+
+@pytest.mark.parametrize("beam_size", [1, 4])
+def test_the_first_of_the_best_is_the_translation_and_scores_fall(translator: Translator, beam_size: int) -> None:
+    texts = [*sentences(25), " "]
+    several = translator.n_best(texts, beam_size, beam_size, batch_sentences=7)
+
+    assert [best.text for best, *_ in several] == translator.translate(texts, beam_size)
+    assert {len(best) for best in several[:-1]} == {beam_size}
+    assert several[-1] == [Translation("", score=0.0)]
+    for best in several:
+        scores = [one.score for one in best if one.score is not None]
+        assert len(scores) == len(best)
+        assert scores == sorted(scores, reverse=True)
+    for count in (0, beam_size + 1):
+        with pytest.raises(ConfigError, match="n_best may be 1 to beam_size"):
+            translator.n_best(texts, count, beam_size)
+
+
+def test_int8_runs_on_the_cpu_where_no_device_was_named(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
+    found = Translator.load(folder, RuntimeSettings(threads=1), "int8").translate(sentences(2))
+    assert found == Translator.load(folder, RUNTIME, "int8").translate(sentences(2))

@@ -41,6 +41,14 @@ def test_processes_together_say_what_one_translator_says(pool: TranslatorPool, f
     assert len(set(expected)) >= count // 4
 
 
+def test_processes_together_find_what_one_translator_finds_best(pool: TranslatorPool, folder: Path) -> None:
+    found, expected = (each.n_best(sentences(30), 2, 3) for each in (pool, Translator.load(folder, ONE)))
+    assert [[one.text for one in best] for best in found] == [[one.text for one in best] for best in expected]
+    assert max(map(len, found)) == 2
+    with pytest.raises(ConfigError, match="n_best may be 1 to beam_size"):
+        pool.n_best(["eins"], 4, 3)
+
+
 def test_every_process_has_its_share_of_the_work(pool: TranslatorPool) -> None:
     before = [processor_seconds(child.pid) for child in pool._children]
     pool.translate(sentences(400))
@@ -101,7 +109,9 @@ def interrupted(folder: Path, begun: list[TranslatorPool]) -> None:
         begun.append(pool)
         pool.translate(["eins", "zwei"])
         for child in pool._children:
-            child.connection.send((sentences(100_000), 5, 1.0, 128))
+            child.connection.send(("translate", (sentences(100_000), 5, 1.0, 128)))
+        time.sleep(0.5)
+        assert all(alive(str(child.pid)) for child in pool._children)
         raise KeyboardInterrupt
 
 
@@ -122,7 +132,7 @@ def test_the_processes_end_when_the_one_that_started_them_is_killed(folder: Path
         "from seq2seq.settings.runtime import RuntimeSettings\n"
         "from seq2seq.translator_pool import TranslatorPool\n"
         "pool = TranslatorPool(sys.argv[1], RuntimeSettings(threads=2, processes=2, device='cpu'))\n"
-        "assert len(pool.translate(['eins', 'zwei'])) == 2\n"
+        "assert len(pool.translate(['eins', 'zwei'])) == len(pool.n_best(['eins', 'zwei'], 2)) == 2\n"
         "assert 'torch' not in sys.modules\n"
         "print(*(child.pid for child in pool._children), flush=True)\n"
         "time.sleep(100)\n"

@@ -7,8 +7,9 @@
     config.json              languages, special ids, what the two graphs take and give, bytes and SHA-256 of the files
     translate.py             a complete program with onnxruntime, tokenizers and numpy
     README.md                the same in words
+    pipeline.json            the configuration that made the model, if its folder has one
 
-Equal weights give equal bytes.
+Equal weights give equal bytes, but for what pipeline.json says of their making.
 """
 
 from __future__ import annotations
@@ -35,6 +36,7 @@ from seq2seq.model_folder import (
     check_model,
     load_model,
 )
+from seq2seq.sharing import PIPELINE
 from seq2seq.special_tokens import BOS, EOS, PAD, UNK
 
 if TYPE_CHECKING:
@@ -77,6 +79,8 @@ def export_model(model_folder: Path, folder: Path, target_language: str = "", in
         with writing("An export", folder.parent):
             partial.mkdir(parents=True)
             _write(partial, loaded)
+            if (model_folder / PIPELINE).is_file():
+                shutil.copyfile(model_folder / PIPELINE, partial / PIPELINE)
             agreement = _check(partial, loaded, int8) if find_spec("onnxruntime") else None
             partial.replace(folder)
     except BaseException:

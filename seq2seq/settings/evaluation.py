@@ -15,9 +15,7 @@ class EvaluationSettings(Section):
         1.0, ge=0, le=5, description="Exponent of the length that divides a hypothesis' log-probability."
     )
     batch_sentences: int = Field(128, ge=1, description="Sentences decoded together.")
-    int8: bool = Field(
-        True, description="Measure BLEU with int8 arithmetic too, where the model is on a CPU: what speed costs."
-    )
+    int8: bool = Field(True, description="Measure BLEU with int8 arithmetic too, on the CPU: what speed costs.")
     bleu_tokenizer: Literal["13a", "intl", "char", "none", "zh"] = Field(
         "13a",
         title="BLEU tokenizer",
