@@ -2,11 +2,12 @@
 
 import difflib
 import os
+import re
 import tomllib
 from collections.abc import Iterable, Mapping
 from math import ceil
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from pydantic import Field, ValidationError, ValidationInfo, field_validator
 
@@ -23,6 +24,10 @@ from seq2seq.settings.training import TrainingSettings
 from seq2seq.settings.vocabulary import VocabularySettings
 
 PRESETS = Path(__file__).parent / "presets"
+CHINESE = {"zh", "zho", "chi", "cmn", "yue", "wuu", "nan", "hak", "lzh"}
+WITHOUT_SPACES = CHINESE | {"bo", "bod", "dz", "dzo", "ja", "jpn", "km", "khm", "lo", "lao", "my", "mya", "th", "tha"}
+"""Languages in which BLEU has to count characters, or words that sacreBLEU can tell from them."""
+ScoredT = TypeVar("ScoredT", TrainingSettings, EvaluationSettings)
 
 
 class Config(Section):
@@ -83,6 +88,20 @@ class Config(Section):
                 )
         return training
 
+    @field_validator("training", "evaluation")
+    @classmethod
+    def _bleu_finds_words(cls, section: ScoredT, known: ValidationInfo) -> ScoredT:
+        corpus = known.data.get("corpus")
+        language = corpus.target_language if corpus else ""
+        code = re.split("[-_]", language.lower())[0]
+        if code in WITHOUT_SPACES and section.bleu_tokenizer in ("13a", "intl"):
+            wanted = "zh or char" if code in CHINESE else "char"
+            raise ValueError(
+                f"bleu_tokenizer = {section.bleu_tokenizer} cuts words at spaces, and {language} is written without: "
+                f"set training.bleu_tokenizer and evaluation.bleu_tokenizer to {wanted}"
+            )
+        return section
+
     @field_validator("promotion")
     @classmethod
     def _level_can_be_reached(cls, promotion: PromotionSettings, known: ValidationInfo) -> PromotionSettings:
@@ -109,6 +128,7 @@ def preset_names() -> list[str]:
 def load_config(source: str, settings: Iterable[str] = (), base: Mapping[str, Any] | None = None) -> Config:
     """Read a preset (by name) or a TOML file (by path) and set `section.field=value` settings on top.
 
+    A file that begins with `preset = "NAME"` says only what is different from that preset.
     Relative paths count from the TOML file's folder in the file, and from the current directory in `settings`.
     `base` takes the place of `source` when it is given. Raises ConfigError.
     """
@@ -146,7 +166,20 @@ def _read(source: str) -> dict[str, Any]:
     if isinstance(directory, str) and directory:
         values["corpus"]["directory"] = os.path.normpath(path.resolve().parent / directory)
     values.setdefault("name", path.stem)
-    return values
+    return _on_top_of_preset(values, path) if "preset" in values else values
+
+
+def _on_top_of_preset(values: dict[str, Any], path: Path) -> dict[str, Any]:
+    """The preset that the file names, with the file's settings in the place of its own."""
+    preset = values.pop("preset")
+    if preset not in preset_names():
+        raise ConfigError(f"{path}: there is no preset {preset!r}. Presets: {', '.join(preset_names())}.")
+    base = _read(preset)
+    return base | {name: _laid_over(base.get(name), value) for name, value in values.items()}
+
+
+def _laid_over(below: Any, above: Any) -> Any:
+    return below | above if isinstance(below, dict) and isinstance(above, dict) else above
 
 
 def _parse_setting(setting: str) -> tuple[list[str], Any]:

@@ -1,5 +1,6 @@
 """Which models a language pair has, what became of each, and how good it is."""
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -12,6 +13,18 @@ from seq2seq.errors import ModelError
 from seq2seq.model_folder import CONFIG
 
 Scores = Mapping[str, Mapping[str, Any]]
+"""Statistics of evaluations by model."""
+
+
+@dataclass(frozen=True)
+class Evaluation:
+    """A model's scores on a test set."""
+
+    model: str
+    """Digest of the parts that the model is made of."""
+    test: str
+    """Digest of the test pairs."""
+    statistics: Mapping[str, Any]
 
 
 @dataclass(frozen=True)
@@ -30,23 +43,37 @@ class Entry:
     by: str
     """Who decided; empty where nobody did."""
     scores: Mapping[str, Any]
-    """Statistics of its last evaluation; empty where none is left."""
+    """Statistics of an evaluation (see `comparable`); empty where none is left."""
 
 
-def scores_by_model(workspace: Workspace) -> Scores:
-    """Statistics of the evaluation that was used last, by what the evaluated model is made of."""
-    records = workspace.records("evaluate")
-    return {digest_of(record.provenance["inputs"]["train"]): record.statistics for record in reversed(records)}
+def evaluations(workspace: Workspace) -> list[Evaluation]:
+    """All that are left, the last used first."""
+    inputs = ((record.provenance["inputs"], record.statistics) for record in workspace.records("evaluate"))
+    return [Evaluation(digest_of(read["train"]), digest_of(read["clean"]), scores) for read, scores in inputs]
 
 
-def entries(shelf: Shelf, history: Sequence[Decision], scores: Scores) -> list[Entry]:
+def comparable(found: Sequence[Evaluation]) -> dict[str, Mapping[str, Any]]:
+    """Statistics by model: all on one test set, the last used of those that two models or more were scored on.
+
+    Where there is none, each model's evaluation that was used last.
+    """
+    models = Counter(test for _, test in {(one.model, one.test) for one in found})
+    shared = next((one.test for one in found if models[one.test] > 1), None)
+    return {one.model: one.statistics for one in reversed(found) if shared in (None, one.test)}
+
+
+def entries(shelf: Shelf, history: Sequence[Decision], found: Sequence[Evaluation]) -> list[Entry]:
     """The models of a pair: its champion, those before it from the last to the first, and what else was delivered."""
     chosen = {decision.model: decision for decision in history if decision.action != "refused"}
     champion = next((decision for decision in reversed(history) if decision.action != "refused"), None)
     ordered = sorted(chosen.values(), key=lambda one: (one is champion, one.at), reverse=True)
-    promoted = [_promoted(shelf, one, one is champion, scores) for one in ordered]
+    delivered_to = shelf.delivered()
+    looks = {folder: files_and_problem(folder) for folder in (*map(shelf.folder_of, chosen), *delivered_to)}
+    ours = {_parts(files) for files, _ in looks.values()}
+    scores = comparable([one for one in found if one.model in ours])
+    promoted = [_promoted(one, one is champion, *looks[shelf.folder_of(one.model)], scores) for one in ordered]
     refused = {decision.model: decision for decision in history if decision.action == "refused"}
-    delivered = (_delivered(folder, refused, scores) for folder in shelf.delivered())
+    delivered = (_delivered(folder, refused, *looks[folder], scores) for folder in delivered_to)
     return promoted + [entry for entry in delivered if entry.digest not in chosen]
 
 
@@ -58,8 +85,7 @@ def files_and_problem(folder: Path) -> tuple[dict[str, str], str]:
         return {}, "damaged" if folder.is_dir() else "gone"
 
 
-def _promoted(shelf: Shelf, decision: Decision, is_champion: bool, scores: Scores) -> Entry:
-    files, problem = files_and_problem(shelf.folder_of(decision.model))
+def _promoted(decision: Decision, is_champion: bool, files: Mapping[str, str], problem: str, scores: Scores) -> Entry:
     return Entry(
         name=decision.name,
         digest=decision.model,
@@ -67,12 +93,13 @@ def _promoted(shelf: Shelf, decision: Decision, is_champion: bool, scores: Score
         problem=problem,
         at=datetime.fromisoformat(decision.at),
         by=decision.by,
-        scores=_scores(files, scores) or _compared(decision),
+        scores=_scores(files, scores) if scores else _compared(decision),
     )
 
 
-def _delivered(folder: Path, refused: Mapping[str, Decision], scores: Scores) -> Entry:
-    files, problem = files_and_problem(folder)
+def _delivered(
+    folder: Path, refused: Mapping[str, Decision], files: Mapping[str, str], problem: str, scores: Scores
+) -> Entry:
     digest = digest_of(files) if files else ""
     decision = refused.get(digest)
     changed = datetime.fromtimestamp((folder / CONFIG).stat().st_mtime, UTC)
@@ -88,8 +115,12 @@ def _delivered(folder: Path, refused: Mapping[str, Decision], scores: Scores) ->
 
 
 def _scores(files: Mapping[str, str], scores: Scores) -> Mapping[str, Any]:
+    return scores.get(_parts(files), {})
+
+
+def _parts(files: Mapping[str, str]) -> str:
     """`evaluate` names the parts of the model that it reads, and each part of a model is one file."""
-    return scores.get(digest_of({part_of(name): digest_of({name: sha256}) for name, sha256 in files.items()}), {})
+    return digest_of({part_of(name): digest_of({name: sha256}) for name, sha256 in files.items()})
 
 
 def _compared(decision: Decision) -> Mapping[str, Any]:

@@ -15,13 +15,14 @@ from seq2seq.errors import DiskError
 from seq2seq.peak_memory import peak_memory_mib
 
 REPORT, CONFIG = "report.json", "config.json"
-SCORES = ("bleu", "bleu_interval", "bleu_lowercased", "chrf", "ter", "signature", "test_pairs")
+SCORES = ("bleu", "bleu_interval", "bleu_lowercased", "chrf", "ter", "signature", "test_pairs", "length_ratio")
 TRAINING = (
     "target_tokens_per_second",
     "steps",
     "epochs",
     "best_step",
     "stopped_by",
+    "valid_bleu",
     "valid_nats_per_token",
     "parameters",
 )
@@ -59,7 +60,7 @@ def build_report(
         "started": started.astimezone(UTC).isoformat(timespec="seconds"),
         "config_digest": config_digest(config),
         "steps": [asdict(outcome) for outcome in outcomes],
-        "scores": _chosen(evaluation.statistics, SCORES),
+        "scores": {"test": config.corpus.test_set()} | _chosen(evaluation.statistics, SCORES),
         "training": _chosen(training.statistics, TRAINING),
         "peak_memory_mib": _peak_memory_mib(outcomes, training),
         "model": training.digest,

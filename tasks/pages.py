@@ -85,10 +85,12 @@ def training_page(statistics: Mapping[str, Any], curves: str) -> str:
     return f"# Training\n\n{image('Loss and validation BLEU', curves)}\n\n{table(['figure', 'value'], figures)}\n"
 
 
-def evaluation_page(statistics: Mapping[str, Any], model: str, bars: str, attention: Sequence[str]) -> str:
+def evaluation_page(
+    statistics: Mapping[str, Any], model: str, test_set: str, bars: str, attention: Sequence[str]
+) -> str:
     """Scores with signature and interval, BLEU by length, translations, and where the model looked.
 
-    `model` is its digest; `bars` and `attention` are SVG images.
+    `model` is its digest, `test_set` what the pairs are; `bars` and `attention` are SVG images.
     """
     low, high = statistics["bleu_interval"]
     scores = [
@@ -96,7 +98,8 @@ def evaluation_page(statistics: Mapping[str, Any], model: str, bars: str, attent
         ("BLEU, lower-cased", f"{statistics['bleu_lowercased']:.2f}", ""),
         ("chrF", f"{statistics['chrf']:.2f}", ""),
         ("TER", f"{statistics['ter']:.2f}", "lower is better"),
-        ("test pairs", statistics["test_pairs"], ""),
+        ("length", f"{statistics['length_ratio']:.1%}", "tokens of the translations for those of the references"),
+        ("test pairs", statistics["test_pairs"], test_set),
         ("sources with unknown tokens", statistics["sources_with_unknown_tokens"], "not in the vocabulary"),
         ("translations cut", statistics["at_length_limit"], "they did not end before the longest length"),
     ]
@@ -107,7 +110,7 @@ def evaluation_page(statistics: Mapping[str, Any], model: str, bars: str, attent
         "Attention": _attention(attention),
     }
     return (
-        f"# Evaluation of model {model[:12]}\n\n{table(['score', 'value', ''], scores)}\n\n"
+        f"# Evaluation of model {model[:12]} on {cell(test_set)}\n\n{table(['score', 'value', ''], scores)}\n\n"
         f"{_signature(statistics)}\n\n"
         + "\n".join(f"## {title}\n\n{text}\n" for title, text in sections.items() if text)
     )
@@ -182,7 +185,8 @@ def summary_page(name: str, report: Mapping[str, Any], told: Mapping[str, str], 
     decided = f"**{decision['action'].capitalize()}**: {cell(decision['why'])}\n\n" if decision else ""
     return (
         f"# {cell(name)}: BLEU {scores['bleu']:.1f}\n\n{decided}"
-        f"95 % interval {low:.1f} to {high:.1f}, chrF {scores['chrf']:.1f}, on {scores['test_pairs']:,} test pairs\n\n"
+        f"95 % interval {low:.1f} to {high:.1f}, chrF {scores['chrf']:.1f}, on {scores['test_pairs']:,} test pairs "
+        f"({cell(scores['test'])})\n\n"
         f"{table(['step', '', 'seconds', 'what it came to'], steps)}\n\n"
         f"Model folder: `{report['model_dir']}`\n\nPages: {linked}\n"
     )

@@ -82,7 +82,7 @@ class TrainingDisplay(Bar):
     def __call__(self, event: TrainingProgress) -> None:
         """Show one message."""
         text = describe(event)
-        if not self.show(event.step, event.planned_steps, brief(event)):
+        if not self.show(event.step, event.planned_steps, brief(event)) or event.valid_bleu is not None:
             say(f"{'train':<10} step {position(event)}  {text}")
         if time.monotonic() - self._shown >= ARTIFACT_SECONDS:
             share = 100 * event.step / event.planned_steps if event.planned_steps else 0.0

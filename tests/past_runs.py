@@ -1,7 +1,7 @@
 """Runs as they lie in a workspace, made without running anything."""
 
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -43,12 +43,13 @@ def make_run(
     references: Sequence[str] = REFERENCES,
     tokenizer: str = "13a",
     config: Config | None = None,
+    train: Mapping[str, Any] = {"steps": 600, "epochs": 2.0, "valid_bleu": 30.04},
 ) -> Path:
     """A run with records of `train` and `evaluate`, begun `hours` after noon; gives its folder."""
     workspace = Workspace(root)
     table = translated(texts, references)
     keys = {"train": digest_of([name, hours]), "evaluate": digest_of([name, hours, table])}
-    model = store(workspace, "train", keys["train"], {"config.json": name}, steps=600, epochs=2.0)
+    model = store(workspace, "train", keys["train"], {"config.json": name}, **train)
     signature = f"nrefs:1|bs:100|seed:12345|case:mixed|eff:no|tok:{tokenizer}|smooth:exp|version:2.6.0"
     scores = store(
         workspace,

@@ -110,3 +110,39 @@ def test_every_setting_has_a_description_and_a_default(section: str) -> None:
 )
 def test_the_digest_is_that_of_what_shapes_the_result(setting: str, same: bool) -> None:
     assert (config_digest(load_config("demo", [setting])) == config_digest(load_config("demo"))) is same
+
+
+def test_a_file_on_top_of_a_preset_says_only_what_is_different(tmp_path: Path) -> None:
+    mine = tmp_path / "mine.toml"
+    text = 'preset = "multi30k"\n[corpus]\nkind = "files"\ndirectory = "texts"\n[training]\nmax_minutes = 10\n'
+    mine.write_text(text, encoding="utf-8")
+    preset, config = load_config("multi30k"), load_config(str(mine), ["model.dropout=0.2"])
+
+    assert config.name == "mine"
+    assert config.corpus == preset.corpus.model_copy(update={"kind": "files", "directory": str(tmp_path / "texts")})
+    assert config.training == preset.training.model_copy(update={"max_minutes": 10})
+    assert config.model == preset.model.model_copy(update={"dropout": 0.2})
+    assert config.vocabulary == preset.vocabulary != Config().vocabulary
+
+
+@pytest.mark.parametrize("preset", ['"multi30"', "3", '["demo"]'])
+def test_a_file_on_top_of_no_preset_is_told_which_there_are(preset: str, tmp_path: Path) -> None:
+    (tmp_path / "mine.toml").write_text(f"preset = {preset}\n", encoding="utf-8")
+
+    with pytest.raises(ConfigError, match=r"mine\.toml: there is no preset .*Presets: demo, multi30k"):
+        load_config(str(tmp_path / "mine.toml"))
+
+
+@pytest.mark.parametrize(("language", "wanted"), [("ja", "to char"), ("zh-Hans", "to zh or char"), ("TH", "to char")])
+def test_bleu_of_a_language_without_spaces_has_to_count_something_else(language: str, wanted: str) -> None:
+    with pytest.raises(ConfigError) as refused:
+        load_config("demo", [f"corpus.target_language={language}"])
+    into, both = (
+        f"corpus.target_language={language}",
+        ("training.bleu_tokenizer=char", "evaluation.bleu_tokenizer=char"),
+    )
+
+    assert f"cuts words at spaces, and {language} is written without: set training.bleu_tokenizer" in str(refused.value)
+    assert str(refused.value).count(wanted) == 2
+    assert load_config("demo", [into, *both]).evaluation.bleu_tokenizer == "char"
+    assert load_config("demo", [f"corpus.source_language={language}"]).evaluation.bleu_tokenizer == "13a"

@@ -23,6 +23,8 @@ SCORES: dict[str, Callable[[Run], Cell]] = {
     "lower-cased BLEU": lambda run: _number(run.scores.get("bleu_lowercased"), ".1f"),
     "chrF": lambda run: _number(run.scores.get("chrf"), ".1f"),
     "TER (lower is better)": lambda run: _number(run.scores.get("ter"), ".1f"),
+    "length, of the references'": lambda run: _number(run.scores.get("length_ratio"), ".1%"),
+    "test set": lambda run: run.scores.get("test"),
     "test pairs": lambda run: _number(run.scores.get("test_pairs"), ",d"),
 }
 TRAINING: dict[str, Callable[[Run], Cell]] = {
@@ -33,6 +35,7 @@ TRAINING: dict[str, Callable[[Run], Cell]] = {
     "ended by": lambda run: run.training.get("stopped_by"),
     "minutes": lambda run: _number(run.training_minutes, ".1f"),
     "target tokens/s": lambda run: _number(run.training.get("target_tokens_per_second"), ",.0f"),
+    "validation BLEU, greedy": lambda run: _number(run.training.get("valid_bleu"), ".1f"),
     "validation nats/token": lambda run: _number(run.training.get("valid_nats_per_token"), ".3f"),
 }
 WHOLE: dict[str, Callable[[Run], Cell]] = {
@@ -54,8 +57,8 @@ def list_runs(*, limit: Limit = 20, workspace: WorkspacePath = DEFAULT_WORKSPACE
             print(f"There is no run in {workspace / 'runs'} yet: `python -m flows train` makes one.")
             return
         shown = found[:limit] if limit else found
-        header = ("run", "flow", "seconds", "done", "cached", "BLEU", "pairs")
-        show_table(map(_row, shown), header, numbers=(2, 3, 4, 6))
+        header = ("run", "flow", "seconds", "done", "cached", "valid", "BLEU", "test set (pairs)")
+        show_table(map(_row, shown), header, numbers=(2, 3, 4, 5))
         if len(shown) < len(found):
             print(f"and {len(found) - len(shown):,} older; --limit 0 shows all")
 
@@ -117,7 +120,7 @@ def compare(a: str, b: str, *, workspace: WorkspacePath = DEFAULT_WORKSPACE, tra
 
 def _row(run: Run) -> tuple[Cell, ...]:
     if not run.report:
-        return (run.name, "damaged report.json", *[None] * 5)
+        return (run.name, "damaged report.json", *[None] * 6)
     cached = sum(step["cached"] for step in run.steps)
     return (
         run.name,
@@ -125,8 +128,9 @@ def _row(run: Run) -> tuple[Cell, ...]:
         _number(run.report.get("seconds"), ",.1f"),
         str(len(run.steps) - cached),
         str(cached),
+        _number(run.training.get("valid_bleu"), ".1f"),
         bleu_with_interval(run.scores),
-        _number(run.scores.get("test_pairs"), ",d"),
+        f"{run.scores.get('test', 'unknown')} ({run.scores['test_pairs']:,})" if "test_pairs" in run.scores else None,
     )
 
 

@@ -78,6 +78,10 @@ class CorpusSettings(Section):
         names = {"train": self.train, "valid": self.valid, "test": self.test}
         return {split: name for split, name in names.items() if name}
 
+    def test_set(self) -> str:
+        """What the test pairs are, in words for people."""
+        return self.test or f"pairs held out of {self.train}"
+
     def held_out(self) -> dict[str, int]:
         """Pairs of the training split, where there is one, that become each split without a name."""
         counts = {"test": self.test_pairs, "valid": self.valid_pairs}

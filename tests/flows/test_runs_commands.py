@@ -54,9 +54,9 @@ def test_the_list_has_a_line_for_each_run_the_newest_first(runs: Call) -> None:
 
     assert code == 0
     assert [re.split(r" {2,}", line) for line in listed.splitlines()] == [
-        ["run", "flow", "seconds", "done", "cached", "BLEU", "pairs"],
-        ["2026-11-22T14-00-00-late", "train", "2.5", "1", "1", "31.2 [29.0, 33.5]", "12"],
-        ["2026-11-22T12-00-00-early", "train", "2.5", "1", "1", "31.2 [29.0, 33.5]", "12"],
+        ["run", "flow", "seconds", "done", "cached", "valid", "BLEU", "test set (pairs)"],
+        ["2026-11-22T14-00-00-late", "train", "2.5", "1", "1", "30.0", "31.2 [29.0, 33.5]", "test (12)"],
+        ["2026-11-22T12-00-00-early", "train", "2.5", "1", "1", "30.0", "31.2 [29.0, 33.5]", "test (12)"],
     ]
 
 
@@ -106,7 +106,7 @@ def test_a_run_whose_records_were_pruned_is_shown_as_far_as_its_report_goes(runs
     code, shown, _ = runs("show", "last")
 
     assert code == 0
-    assert "BLEU                   31.2 [29.0, 33.5]" in shown
+    assert re.search(r"^BLEU +31\.2 \[29\.0, 33\.5\]$", shown, re.MULTILINE)
     assert "settings: unknown, the run has no config.json" in shown
     assert "gone from the workspace; the same command as then makes them again" in shown
 

@@ -179,10 +179,11 @@ def test_the_report_keeps_its_contract(first: First) -> None:
     }  # fmt: skip
     assert all(set(step) == {"name", "key", "cached", "seconds", "digest"} for step in report["steps"])
     assert set(report["scores"]) == {
-        "bleu", "bleu_interval", "bleu_lowercased", "chrf", "ter", "signature", "test_pairs",
+        "test", "bleu", "bleu_interval", "bleu_lowercased", "chrf", "ter", "signature", "test_pairs", "length_ratio",
     }  # fmt: skip
     assert set(report["training"]) == {
-        "target_tokens_per_second", "steps", "epochs", "best_step", "stopped_by", "valid_nats_per_token", "parameters",
+        "target_tokens_per_second", "steps", "epochs", "best_step", "stopped_by", "valid_bleu", "valid_nats_per_token",
+        "parameters",
     }  # fmt: skip
     assert None not in [*report["scores"].values(), *report["training"].values(), report["peak_memory_mib"]]
     assert report["training"]["steps"] == 4

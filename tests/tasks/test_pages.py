@@ -29,6 +29,7 @@ EVALUATION = {
     "ter": 50.0,
     "signature": "nrefs:1|case:mixed",
     "test_pairs": 1000,
+    "length_ratio": 0.9716,
     "sources_with_unknown_tokens": 3,
     "at_length_limit": 0,
     "by_source_length": [
@@ -126,10 +127,12 @@ def test_the_vocabulary_shows_coverage_and_what_is_not_covered() -> None:
 
 
 def test_evaluation_shows_scores_with_signature_and_interval_and_translations() -> None:
-    page = evaluation_page(EVALUATION, "c" * 32, "<svg/>", ["<svg/>", "<svg/>"])
+    page = evaluation_page(EVALUATION, "c" * 32, "news|2016", "<svg/>", ["<svg/>", "<svg/>"])
 
-    assert page.startswith("# Evaluation of model cccccccccccc\n")
+    assert page.startswith("# Evaluation of model cccccccccccc on news\\|2016\n")
     assert "Signature of BLEU:\n\n```\nnrefs:1|case:mixed\n```" in page
+    assert "| length | 97.2% | tokens of the translations for those of the references |" in page
+    assert "| test pairs | 1,000 | news\\|2016 |" in page
     assert "| sources with unknown tokens | 3 | not in the vocabulary |" in page
     assert "| BLEU | 31.23 | 95 % interval 29.00 to 33.00 |" in page
     assert "| 1 to 10 | 900 | 32.0 |\n| 61 or more | 100 | 12.0 |" in page
@@ -141,7 +144,7 @@ def test_evaluation_shows_scores_with_signature_and_interval_and_translations() 
 
 
 def test_a_model_without_attention_has_no_section_on_it() -> None:
-    assert "Attention" not in evaluation_page(EVALUATION, "c" * 32, "<svg/>", [])
+    assert "Attention" not in evaluation_page(EVALUATION, "c" * 32, "news|2016", "<svg/>", [])
 
 
 def test_a_comparison_says_first_what_was_decided_and_why() -> None:
@@ -155,19 +158,20 @@ def test_a_comparison_says_first_what_was_decided_and_why() -> None:
 
 def test_a_summary_tells_steps_and_links_the_pages_of_the_model() -> None:
     report = {
-        "scores": EVALUATION,
+        "scores": {"test": "news", **EVALUATION},
         "steps": [{"name": "fetch", "key": "1a", "cached": True, "seconds": 0.04}],
         "model_dir": "/models/de-en/demo",
     }
     page = summary_page("demo", report, {"1a": "10 train pairs"}, {"corpus": "demo-corpus"})
 
     assert page.startswith("# demo: BLEU 31.2\n")
+    assert "on 1,000 test pairs (news)" in page
     assert "| fetch | cached | 0.0 | 10 train pairs |" in page
     assert "[corpus](/artifacts/key/demo-corpus)" in page
 
 
 def test_the_summary_of_a_retraining_says_what_was_decided() -> None:
-    report = {"scores": EVALUATION, "steps": [], "model_dir": "", "decision": DECISION}
+    report = {"scores": {"test": "news", **EVALUATION}, "steps": [], "model_dir": "", "decision": DECISION}
 
     assert "**Refused**: no better" in summary_page("demo", report, {}, {})
 

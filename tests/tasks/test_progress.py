@@ -97,14 +97,19 @@ def test_a_training_that_ends_with_an_error_is_not_shown_as_done(said: list[str]
     assert said == []
 
 
-def test_on_a_terminal_there_is_a_bar_and_no_line(said: list[str], monkeypatch: pytest.MonkeyPatch) -> None:
+def test_on_a_terminal_there_is_a_bar_and_a_line_for_each_validation(
+    said: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
     terminal = Terminal()
     monkeypatch.setattr("sys.stderr", terminal)
     monkeypatch.setenv("COLUMNS", "80")
     with TrainingDisplay() as display:
+        display(replace(EVENT, valid_bleu=None))
         display(EVENT)
 
-    assert not [line for line in said if line.startswith("train")]
+    assert [line for line in said if line.startswith("train")] == [
+        "train      step 1,200/4,000  epoch 3  loss 2.346  4,321 tokens/s  validation BLEU 31.3  kept 31.3  3:20 left"
+    ]
     assert "1,200/4,000  loss 2.35  4,321 tokens/s  BLEU 31.3  3:20 left" in terminal.getvalue()
 
 
