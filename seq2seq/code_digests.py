@@ -50,14 +50,16 @@ STRING_OR_COMMENT = re.compile(
 INSIDE = "\0"  # stands for a line end within a string; no Python source holds one
 
 
-def code_digests(module: str, root: Path = SOURCE_ROOT) -> dict[str, str]:
-    """Digest of the code of `module` and of each first-party module it imports, directly or not."""
+def code_digests(*modules: str, root: Path = SOURCE_ROOT) -> dict[str, str]:
+    """Digest of the code of the modules and of each first-party module they import, directly or not."""
     found: dict[str, str] = {}
-    waiting = [module]
+    waiting, seen = list(modules), set(INFRASTRUCTURE)
     while waiting:
         name = waiting.pop()
-        path = module_file(name, root)
-        if name in found or name in INFRASTRUCTURE or path is None:
+        if name in seen:
+            continue
+        seen.add(name)
+        if (path := module_file(name, root)) is None:
             continue
         found[name], imported = _digest_and_imports(path, path.stat().st_mtime_ns)
         waiting.extend(imported)

@@ -91,14 +91,14 @@ STEPS: dict[str, Step] = {
             "seq2seq.training.loop:train",
             ("model", "training"),
             {"encode": ("train", "valid"), "vocabulary": (), "clean": ("valid",)},
-            ("torch", "sacrebleu"),
+            ("torch", "numpy", "sacrebleu", "tokenizers"),
         ),
         Step(
             "evaluate",
             "seq2seq.evaluation:evaluate",
             ("evaluation",),
             {"train": (), "clean": ("test",)},
-            ("torch", "sacrebleu", "tokenizers"),
+            ("torch", "numpy", "sacrebleu", "tokenizers"),
         ),
     )
 }
@@ -119,6 +119,11 @@ CONTINUED = replace(
 """`train` from the weights of a model folder, which the record then names among its inputs."""
 
 
+def code_of(*steps: Step) -> dict[str, str]:
+    """Digest of each module that does the work of these steps, as its file is now."""
+    return code_digests(*(step.work.partition(":")[0] for step in steps))
+
+
 def ingredients(
     step: Step,
     sections: Mapping[str, Section],
@@ -134,7 +139,7 @@ def ingredients(
     return {
         "format": RECORD_FORMAT,
         "step": step.name,
-        "code": code_digests(step.work.partition(":")[0]),
+        "code": code_of(step),
         "settings": settings if source is None else {"source": dict(source)},
         "inputs": {name: inputs[name].parts(parts) for name, parts in step.inputs.items()},
         "libraries": {name: version(name) for name in step.libraries},

@@ -25,7 +25,7 @@ import time
 import uuid
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Protocol
@@ -33,6 +33,7 @@ from typing import Protocol
 from seq2seq.artifacts import Record, Workspace
 from seq2seq.champions import POINTER, VERSIONS, Shelf
 from seq2seq.disk import writing
+from seq2seq.errors import ArtifactDamaged
 from seq2seq.flock import is_held, locked
 from seq2seq.pipeline import STEPS
 
@@ -225,7 +226,7 @@ def _plan(workspace: Workspace, keep_days: float, max_gib: float | None, now: fl
     champions = needed_by_champions(workspace, (thing.record for thing in things if thing.record))
     naming = Counter(thing.record.address for thing in things if thing.record)
     max_bytes = None if max_gib is None else max_gib * 2**30
-    report = PruneReport(bytes_before=bytes_below(workspace.root), max_bytes=max_bytes)
+    report = PruneReport(bytes_before=sum(count for _, count in sizes(workspace).values()), max_bytes=max_bytes)
     for thing in things:
         if reason := champions.get((thing.record.step, thing.record.key)) if thing.record else None:
             report.kept[reason].append(thing)
@@ -268,7 +269,7 @@ def _things(workspace: Workspace) -> Iterator[Thing]:
         named.add(record.address if record else "")
         yield Thing(path.parent.name, path, _used(path), bytes_, f"{path.parent.name}/{path.name}", record)
     for path in _entries(workspace.root / "checkpoints"):
-        finished = workspace.index_file("train", path.name).exists()
+        finished = _is_finished(workspace, path.name)
         yield Thing(
             "checkpoint", path, _last_use(path), bytes_below(path), f"train/{path.name}.json", obsolete=finished
         )
@@ -279,6 +280,16 @@ def _things(workspace: Workspace) -> Iterator[Thing]:
     for path in workspace.root.glob(f"models/*/{VERSIONS}/[!.]*"):
         if path not in _versions(path.parents[1]):
             yield Thing("version", path, _used(path), bytes_below(path), f"models/{path.parents[1].name}/champion")
+
+
+def _is_finished(workspace: Workspace, key: str) -> bool:
+    """Whether the result of the training with this key is there, so that nobody goes on from its checkpoint."""
+    record = workspace.find("train", key)
+    with suppress(ArtifactDamaged):
+        if record is not None:
+            workspace.verify(record)
+            return True
+    return False
 
 
 def _left_in_steps(workspace: Workspace, named: set[str]) -> Iterator[tuple[Path, str]]:

@@ -73,13 +73,14 @@ class Run:
 
     @property
     def training_minutes(self) -> float | None:
-        """How long the model was trained, whenever that was; None when nothing tells."""
+        """How long the model was trained, whenever that was, interruptions not counted; None when nothing tells."""
         step = next((step for step in self.steps if step["name"] == "train"), None)
         if step is None:
             return None
         record = self._record("train", step["key"])
-        seconds = record.seconds if record else None if step["cached"] else step["seconds"]
-        return None if seconds is None else seconds / 60
+        if record is not None:
+            return float(record.statistics.get("seconds", record.seconds)) / 60
+        return None if step["cached"] else float(step["seconds"]) / 60
 
     def translations(self) -> Path:
         """The table with the test pairs and their translations. Raises UserError when it is gone."""

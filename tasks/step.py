@@ -34,7 +34,7 @@ from seq2seq import pipeline
 from seq2seq.artifacts import Record, Workspace, digest_of
 from seq2seq.config import Config
 from seq2seq.disk import writing
-from seq2seq.errors import Seq2SeqError, SourceUnavailable, StepTimedOut
+from seq2seq.errors import Seq2SeqError, SourceUnavailable, StepTimedOut, UserError
 from seq2seq.planning import NOT_DONE, look_up
 from seq2seq.report import StepOutcome
 from seq2seq.settings.section import Section
@@ -67,6 +67,11 @@ RETRY_RULE: dict[str, Any] = {
 }
 
 
+def code_of_all_steps() -> dict[str, str]:
+    """Digest of each module that a step of the pipeline runs, now."""
+    return pipeline.code_of(*pipeline.STEPS.values(), pipeline.INHERITED, pipeline.CONTINUED)
+
+
 @dataclass
 class PipelineRun:
     """What the steps of one run share: where they work, on what machine, and what became of them."""
@@ -77,6 +82,17 @@ class PipelineRun:
     outcomes: list[StepOutcome] = field(default_factory=list)
     records: dict[str, Record] = field(default_factory=dict)
     verified: set[str] = field(default_factory=set)
+    code: dict[str, str] = field(default_factory=code_of_all_steps)
+    """Digest of each module that a step may run, as it was when the run began."""
+
+    def require_same_code(self, step: str, code: Mapping[str, str]) -> None:
+        """Raise UserError when code changed since the run began: what runs is not what the files say."""
+        changed = [module for module, digest in code.items() if self.code.setdefault(module, digest) != digest]
+        if changed:
+            raise UserError(
+                f"{', '.join(changed)} changed while this run was going on: {step} would be done with code of then and "
+                "recorded as done with that of now. What is done stays done: the same command goes on from there."
+            )
 
     def verify(self, record: Record) -> None:
         """Hash the record's files, once in a run; raises ArtifactDamaged. The record counts as used now."""
@@ -159,7 +175,11 @@ class Work:
         self.why = ""
 
     def __call__(self, **callbacks: Any) -> Record:
-        why = look_up(self.step, self.provenance, self.run.workspace)[1]
+        record, why = look_up(self.step, self.provenance, self.run.workspace)
+        if record is not None:  # whatever Prefect could not read a moment ago
+            return record
+        for code in (self.provenance["code"], pipeline.code_of(self.step)):  # before it waited, and now
+            self.run.require_same_code(self.step.name, code)
         self.why = "" if why == NOT_DONE else why
         limit = self.run.config.runtime.max_step_minutes * 60 or None
         with timeout(limit, TaskRunTimeoutError):  # not the task's own limit, which would count waiting for locks too

@@ -38,12 +38,12 @@ def source(tmp_path: Path) -> Path:
 
 def stale_after(source: Path, edited: str, old: str, new: str) -> set[str]:
     """Steps whose code digest changes when `old` becomes `new` in a file of the library."""
-    before = {name: code_digests(module, source) for name, module in MODULES.items()}
+    before = {name: code_digests(module, root=source) for name, module in MODULES.items()}
     path = source / "seq2seq" / edited
     text = path.read_text(encoding="utf-8")
     assert old in text
     path.write_text(text.replace(old, new, 1), encoding="utf-8")
-    return {name for name, module in MODULES.items() if code_digests(module, source) != before[name]}
+    return {name for name, module in MODULES.items() if code_digests(module, root=source) != before[name]}
 
 
 def test_a_code_change_in_a_module_makes_the_steps_that_use_it_stale_and_no_other(source: Path) -> None:
@@ -80,7 +80,7 @@ def test_the_code_digest_sees_what_runs_and_nothing_else(before: str, after: str
         package = tmp_path / str(number) / "seq2seq"
         package.mkdir(parents=True)
         (package / "module.py").write_text(text, encoding="utf-8")
-        digests.append(code_digests("seq2seq.module", package.parent))
+        digests.append(code_digests("seq2seq.module", root=package.parent))
 
     assert (digests[0] == digests[1]) is same
 
@@ -99,7 +99,7 @@ def test_the_code_digest_follows_imports_wherever_they_stand(place: str, tmp_pat
     (tmp_path / "seq2seq" / "one.py").write_text(place.format("from seq2seq import other"), encoding="utf-8")
     (tmp_path / "seq2seq" / "other.py").write_text("", encoding="utf-8")
 
-    assert "seq2seq.other" in code_digests("seq2seq.one", tmp_path)
+    assert "seq2seq.other" in code_digests("seq2seq.one", root=tmp_path)
 
 
 def test_infrastructure_makes_nothing_stale(source: Path) -> None:

@@ -110,8 +110,10 @@ def test_a_setting_changed_back_is_fresh(workspace: Workspace, tiny_config: Read
 def test_changed_code_is_named_by_its_file(
     workspace: Workspace, tiny_config: Read, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def digests(module: str) -> dict[str, str]:
-        return code_digests(module) | ({module: "edited"} if module == "seq2seq.corpora.cleaning" else {})
+    def digests(*modules: str) -> dict[str, str]:
+        return {
+            name: "edited" if name.endswith("cleaning") else digest for name, digest in code_digests(*modules).items()
+        }
 
     monkeypatch.setattr(pipeline, "code_digests", digests)
 
@@ -228,6 +230,8 @@ def test_a_hub_dataset_counts_at_the_commit_that_was_fetched_last(workspace: Wor
 
     assert answers(config, workspace)["fetch"] == "fresh"
     assert reason("fetch", config, workspace) == "at commit cccccccccccc, the last one fetched"
+    other = tiny_config("corpus.kind=hub", "corpus.dataset=owner/name", f"corpus.revision={'d' * 40}")
+    assert answers(other, workspace)["fetch"] == "stale"
 
 
 def test_planning_writes_nothing(tmp_path: Path, tiny_config: Read) -> None:

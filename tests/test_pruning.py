@@ -415,6 +415,27 @@ def test_checkpoints_of_finished_and_forgotten_trainings_go(shop: Shop) -> None:
     assert [folder.exists() for folder in (finished, forgotten, recent)] == [False, False, True]
 
 
+def test_the_checkpoint_of_a_training_whose_result_was_damaged_stays(shop: Shop) -> None:
+    done = shop.make("train", "model", 1)
+    folder = checkpoint(shop, done.key, 1)
+    (shop.workspace.root / done.address / "data.txt").write_text("other", encoding="utf-8")
+
+    shop.prune(keep_days=30)
+
+    assert folder.exists()
+
+
+def test_artifacts_on_another_disk_count_too(shop: Shop, tmp_path: Path) -> None:
+    old, new = shop.make("train", "m" * 2000, 2), shop.make("train", "n" * 2000, 1)
+    (shop.workspace.root / "artifacts").rename(tmp_path / "disk")
+    (shop.workspace.root / "artifacts").symlink_to(tmp_path / "disk")
+
+    report = shop.prune(keep_days=30, max_gib=3000 / 2**30)
+
+    assert report.bytes_before > 4000
+    assert shop.has(old, new) == [False, True]
+
+
 def test_the_checkpoint_of_a_training_that_runs_stays(shop: Shop) -> None:
     folder = checkpoint(shop, "key", 40)
 

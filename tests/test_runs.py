@@ -160,3 +160,9 @@ def test_runs_whose_translations_were_pruned_are_not_compared_and_are_still_read
     with pytest.raises(UserError, match=rf"translations of {old.name} are gone"):
         significance(read_run(old), read_run(new))
     assert read_run(old).scores["bleu"] == 31.25
+
+
+def test_the_minutes_of_a_training_are_those_of_all_its_sessions(tmp_path: Path) -> None:
+    run = read_run(make_run(tmp_path, train={"seconds": 7200.0}))
+
+    assert run.training_minutes == 120

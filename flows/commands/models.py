@@ -4,30 +4,30 @@ Prefect is imported only to tell its server of a change of champion, where one m
 """
 
 import difflib
-import getpass
-import os
 import sys
 from collections.abc import Iterator, Sequence
-from contextlib import AbstractContextManager
+from contextlib import AbstractContextManager, suppress
 from datetime import datetime
 from pathlib import Path
 from typing import Annotated, Literal
 
 from cyclopts import App, Parameter
 
-from flows.commands.options import DEFAULT_WORKSPACE, LockServer, Traceback, WorkspacePath
+from flows.commands.options import DEFAULT_WORKSPACE, LockServer, Traceback, WorkspacePath, with_locks
 from flows.connection import configured_address
 from flows.guard import guarded
+from flows.login import login
 from flows.tables import Cell, bleu_with_interval, local_time, show_table
 from seq2seq.adoption import made_with
 from seq2seq.artifacts import Workspace
 from seq2seq.champions import WAY_OUT, Decision, Shelf, model_digest, resolve
-from seq2seq.config import validate_config
+from seq2seq.config import Config, validate_config
 from seq2seq.disk import writing
-from seq2seq.errors import ModelError, UserError
-from seq2seq.inventory import Entry, Scores, entries, files_and_problem, scores_by_model
+from seq2seq.errors import ConfigError, ModelError, UserError
+from seq2seq.inventory import Entry, Evaluation, entries, evaluations, files_and_problem
 from seq2seq.model_folder import check_model
-from seq2seq.sharing import CARD, PIPELINE, SCORES
+from seq2seq.runs import all_runs
+from seq2seq.sharing import CARD, PIPELINE, SCORES, pipeline_json
 from tasks.locking import locks_for
 
 app = App(name="models", help="The models of each language pair, and which of them is in use.", version_flags=[])
@@ -43,9 +43,9 @@ def list_models(*, workspace: WorkspacePath = DEFAULT_WORKSPACE, traceback: Trac
         shelves = [Shelf(folder) for folder in _pairs(workspace)]
         if not shelves:
             print(f"There is no model in {workspace / 'models'} yet: `python -m flows train` makes one.")
-        scores = scores_by_model(Workspace(workspace))
+        found = evaluations(Workspace(workspace))
         for shelf in shelves:
-            _show(shelf, scores)
+            _show(shelf, found)
 
     return guarded(work, traceback)
 
@@ -74,9 +74,12 @@ def promote(
         shelf = Shelf(workspace / "models" / pair) if Path(model).is_dir() else _shelf(workspace, pair)
         folder = _model(shelf, model)
         with writing("the decision", workspace), _changing(Workspace(workspace), locks, shelf):
-            name = str(made_with(folder).get("name", folder.name))
-            decision = _decision(shelf, "promoted", model_digest(folder), name, why)
-            changed = shelf.promote(folder, _texts(folder), decision)
+            digest = model_digest(folder)
+            config = None if (folder / PIPELINE).is_file() else _config_of_run(workspace, digest)
+            name = config.name if config else str(made_with(folder).get("name", folder.name))
+            texts = _texts(folder) | ({PIPELINE: pipeline_json(config)} if config else {})
+            decision = _decision(shelf, "promoted", digest, name, why)
+            changed = shelf.promote(folder, texts, decision)
         if changed:
             _tell(shelf, decision)
         else:
@@ -137,8 +140,7 @@ def _changing(workspace: Workspace, locks: str, shelf: Shelf) -> AbstractContext
     def say_so(key: str) -> None:
         print("another promotion is going on; waiting for its end", file=sys.stderr)
 
-    runtime = validate_config({"runtime": {"locks": locks}}, "--locks").runtime
-    return locks_for(workspace, runtime, say_so).held(f"models/{shelf.folder.name}/champion")
+    return locks_for(workspace, with_locks(locks), say_so).held(f"models/{shelf.folder.name}/champion")
 
 
 def _model(shelf: Shelf, wanted: str) -> Path:
@@ -170,17 +172,19 @@ def _texts(folder: Path) -> dict[str, str]:
     return {name: (folder / name).read_text(encoding="utf-8") for name in present}
 
 
+def _config_of_run(workspace: Path, model: str) -> Config | None:
+    """The configuration of the last run that trained a model: an artifact of the workspace does not hold it."""
+    for run in all_runs(workspace):
+        if run.config and any(step["name"] == "train" and step["digest"] == model for step in run.steps):
+            with suppress(ConfigError):  # of a version with other settings
+                return validate_config(run.config)
+    return None
+
+
 def _decision(shelf: Shelf, action: Literal["promoted", "rolled_back"], model: str, name: str, why: str) -> Decision:
     champion = shelf.champion()
     against = champion.model if champion else ""
-    return Decision(action=action, model=model, name=name, by=_login(), why=why, against=against)
-
-
-def _login() -> str:
-    try:
-        return getpass.getuser()
-    except (KeyError, OSError):  # a container's user without a name
-        return f"user {os.getuid()}"
+    return Decision(action=action, model=model, name=name, by=login(), why=why, against=against)
 
 
 def _last_in_order(shelf: Shelf) -> Decision:
@@ -226,14 +230,14 @@ def _tell(shelf: Shelf, decision: Decision) -> None:
 HEADER = ("", "model", "version", "state", "BLEU", "pairs", "when", "by")
 
 
-def _show(shelf: Shelf, scores: Scores) -> None:
+def _show(shelf: Shelf, found: Sequence[Evaluation]) -> None:
     print(shelf.folder.name)
     try:
         history = shelf.history()
     except ModelError as error:
         print(f"   {error}")
         history = []
-    listed = entries(shelf, history, scores)
+    listed = entries(shelf, history, found)
     show_table(map(_row, listed), HEADER, numbers=(5,), whole=(0, 1, 2))
     if any(entry.state == "champion" and entry.problem for entry in listed):
         print(f"   The champion cannot be loaded. {WAY_OUT}")

@@ -5,6 +5,9 @@ from typing import Annotated
 
 from cyclopts import Parameter
 
+from seq2seq.config import validate_config
+from seq2seq.settings.runtime import RuntimeSettings
+
 Settings = Annotated[
     list[str],
     Parameter(name="--set", negative="", help="section.field=value, for example training.learning_rate=0.001."),
@@ -17,3 +20,8 @@ LockServer = Annotated[
 ]
 
 DEFAULT_WORKSPACE = Path("workspace")
+
+
+def with_locks(locks: str) -> RuntimeSettings:
+    """The runtime settings of a command that takes `--locks`. Raises ConfigError for an address that is none."""
+    return validate_config({"runtime": {"locks": locks}}, "--locks").runtime

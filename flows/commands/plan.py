@@ -1,6 +1,5 @@
 """`python -m flows plan` and `accept`: they import no Prefect."""
 
-import getpass
 import sys
 from pathlib import Path
 from typing import Annotated
@@ -9,6 +8,7 @@ from cyclopts import Parameter
 
 from flows.commands.options import DEFAULT_WORKSPACE, Settings, Traceback, WorkspacePath
 from flows.guard import guarded
+from flows.login import login
 from seq2seq import planning
 from seq2seq.artifacts import Workspace
 from seq2seq.config import load_config
@@ -69,7 +69,7 @@ def accept(
         from tasks import acceptance
 
         checked = load_config(config, settings or [])
-        who = by or getpass.getuser()
+        who = by or login()
         record = acceptance.accept(step, checked, Workspace(workspace), who, why, continue_from, _say_waiting)
         if record is None or record.accepted is None:
             print(f"{step}: fresh already, nothing to accept")

@@ -8,7 +8,7 @@ from typing import Annotated
 from cyclopts import App, Parameter
 from cyclopts.validators import Number
 
-from flows.commands.options import DEFAULT_WORKSPACE, LockServer, Traceback, WorkspacePath
+from flows.commands.options import DEFAULT_WORKSPACE, LockServer, Traceback, WorkspacePath, with_locks
 from flows.guard import guarded
 from seq2seq.artifacts import Workspace
 from seq2seq.disk import in_units
@@ -69,7 +69,7 @@ def remove_unused(
 
     def work() -> None:
         place = Workspace(workspace)
-        report = prune(place, keep_days, max_gib, locks_for(place, RuntimeSettings(locks=locks)), dry_run)
+        report = prune(place, keep_days, max_gib, locks_for(place, with_locks(locks)), dry_run)
         for line in describe(report, place, dry_run):
             print(line)
 

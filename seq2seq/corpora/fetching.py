@@ -23,7 +23,11 @@ def can_change(settings: CorpusSettings) -> bool:
         from seq2seq.corpora import url
 
         return url.can_change(settings)
-    return settings.kind == "hub"
+    if settings.kind == "hub":
+        from seq2seq.corpora import hub
+
+        return not hub.COMMIT.fullmatch(settings.revision)
+    return False
 
 
 def pin(settings: CorpusSettings) -> CorpusSettings:
@@ -32,7 +36,7 @@ def pin(settings: CorpusSettings) -> CorpusSettings:
     Uses the network where `can_change` says so; other settings come back unchanged. Raises ConfigError, CorpusError
     and SourceUnavailable.
     """
-    if not can_change(settings):
+    if settings.kind != "hub" and not can_change(settings):
         return settings
     from seq2seq.corpora import hub, url
 

@@ -34,9 +34,12 @@ class SplitFiles:
     """Suffix of the table, without .gz; empty for aligned text."""
 
     def identity(self) -> dict[str, str]:
-        """SHA-256 of each file under the role that it plays."""
+        """SHA-256 of each file under the role that it plays. Raises CorpusError for one that may not be read."""
         roles = (self.table.removeprefix("."),) if self.table else ("source", "target")
-        return {role: file_sha256(path) for role, path in zip(roles, self.paths, strict=True)}
+        try:
+            return {role: file_sha256(path) for role, path in zip(roles, self.paths, strict=True)}
+        except PermissionError as error:
+            raise CorpusError(f"{error.filename} may not be read by this user: give it the right to.") from None
 
 
 def identity(settings: CorpusSettings) -> dict[str, Any]:

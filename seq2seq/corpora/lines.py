@@ -18,10 +18,11 @@ CLEARLY_LESS = 0.6
 
 def read_content(path: Path) -> bytes:
     """Bytes of a file, unpacked when its name ends in .gz. Raises CorpusError for a damaged gzip file."""
+    content = path.read_bytes()
     if path.suffix != ".gz":
-        return path.read_bytes()
+        return content
     try:
-        return gzip.decompress(path.read_bytes())
+        return gzip.decompress(content)
     except (OSError, EOFError, zlib.error) as error:
         raise CorpusError(f"{path} is not a complete gzip file: {error}. Fetch or pack it again.") from None
 

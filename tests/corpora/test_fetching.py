@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from seq2seq.corpora.fetching import fetch, identity, pin
+from seq2seq.corpora.fetching import can_change, fetch, identity, pin
 from seq2seq.corpora.pairs import pairs_of, read_pairs, write_pairs
 from seq2seq.errors import ConfigError, CorpusError
 from seq2seq.pipeline import Job
@@ -143,3 +143,8 @@ def test_asking_for_the_identity_imports_no_heavy_library(tmp_path: Path) -> Non
     settings = files_corpus(tmp_path).model_dump_json()
     done = subprocess.run([sys.executable, "-c", program, settings], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "[]"
+
+
+@pytest.mark.parametrize(("revision", "expected"), [("main", True), ("v2", True), (COMMIT, False)])
+def test_a_commit_cannot_change(revision: str, expected: bool) -> None:
+    assert can_change(CorpusSettings(kind="hub", dataset="owner/name", revision=revision)) is expected

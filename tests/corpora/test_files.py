@@ -1,3 +1,4 @@
+import errno
 import gzip
 from pathlib import Path
 from typing import Any
@@ -170,3 +171,13 @@ def test_real_text_is_read_as_it_is() -> None:
     assert {split: len(one.frame) for split, one in pairs.items()} == {"valid": 1014, "test": 1000}
     lines = (SHARED / "valid.de").read_text(encoding="utf-8").split("\n")
     assert pairs["valid"].frame["source"].tolist() == lines[:1014]
+
+
+def test_a_file_that_may_not_be_read_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(path: Path) -> str:
+        raise PermissionError(errno.EACCES, "Permission denied", str(path))
+
+    write(tmp_path, train__de="eins\n", train__en="one\n")
+    monkeypatch.setattr("seq2seq.corpora.files.file_sha256", refuse)
+    with pytest.raises(CorpusError, match=r"train\.de may not be read by this user"):
+        identity(settings_for(tmp_path))

@@ -1,3 +1,4 @@
+import errno
 import gzip
 import random
 from pathlib import Path
@@ -90,3 +91,12 @@ def test_lengths_that_have_nothing_to_do_with_each_other_name_no_place(seed: int
 
 def test_a_handful_of_lines_names_no_place() -> None:
     assert where_lengths_part(["a", "bb", "ccc"], ["a", "ccc"]) is None
+
+
+def test_trouble_of_the_disk_is_not_taken_for_a_damaged_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(path: Path) -> bytes:
+        raise OSError(errno.EIO, "Input/output error", str(path))
+
+    monkeypatch.setattr(Path, "read_bytes", refuse)
+    with pytest.raises(OSError, match="Input/output error"):
+        read_lines(tmp_path / "text.gz")

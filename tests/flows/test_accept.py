@@ -36,8 +36,8 @@ def workspace(first: First, tmp_path: Path) -> Workspace:
 def refactored(monkeypatch: pytest.MonkeyPatch) -> None:
     """The training loop is written in another way now."""
 
-    def digests(module: str) -> dict[str, str]:
-        found = code_digests(module)
+    def digests(*modules: str) -> dict[str, str]:
+        found = code_digests(*modules)
         return found | {name: "edited" for name in found if name == "seq2seq.training.loop"}
 
     monkeypatch.setattr(pipeline, "code_digests", digests)

@@ -18,7 +18,9 @@ import pytest
 from flows.__main__ import main
 from seq2seq.champions import Shelf, model_digest
 from seq2seq.config import Config
+from seq2seq.settings.corpus import CorpusSettings
 from seq2seq.sharing import assemble
+from tests.past_runs import make_run
 from tests.tiny import write_tiny_model
 
 CHECKOUT = Path(__file__).parents[2]
@@ -204,6 +206,26 @@ def test_a_version_is_promoted_by_the_name_that_the_list_shows(models: Call, she
     champion = shelf.champion()
     assert champion is not None
     assert (champion.model[:12], champion.name) == (version, "one")
+
+
+def test_a_refused_model_is_promoted_with_the_configuration_of_its_run(
+    models: Call, shelf: Shelf, workspace: Path, tmp_path: Path
+) -> None:
+    artifact = write_tiny_model(workspace / "artifacts" / "train" / ("d" * 32), seed=9)
+    folder = make_run(workspace, "nightly", config=Config(name="nightly", corpus=CorpusSettings(train="all", test="")))
+    evaluation = make_run(workspace, "scored", hours=2, config=Config(name="scored"))
+    for run, steps in ((folder, [{"name": "train", "digest": model_digest(artifact)}]), (evaluation, [])):
+        report = json.loads((run / "report.json").read_text(encoding="utf-8"))
+        report |= {"model": model_digest(artifact), "steps": steps}
+        (run / "report.json").write_text(json.dumps(report), encoding="utf-8")
+
+    assert models("promote", "de-en", str(artifact))[0] == 0
+
+    champion = shelf.champion()
+    assert champion is not None
+    assert champion.name == "nightly"
+    kept = json.loads((shelf.champion_folder() / "pipeline.json").read_text(encoding="utf-8"))
+    assert (kept["name"], kept["corpus"]["train"], kept["corpus"]["test"]) == ("nightly", "all", "")
 
 
 def test_a_model_folder_from_elsewhere_can_be_promoted(models: Call, shelf: Shelf, tmp_path: Path) -> None:

@@ -156,3 +156,10 @@ def test_the_commands_import_neither_prefect_nor_torch(workspace: Workspace) -> 
             [sys.executable, "-c", program, *arguments], cwd=CHECKOUT, capture_output=True, text=True, check=False
         )
         assert (done.returncode, done.stderr) == (0, "")
+
+
+def test_locks_that_are_none_are_one_message_with_code_2(
+    workspace: Workspace, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(["workspace", "prune", "--locks", "file:x", "--workspace", str(workspace.root)]) == 2
+    assert "runtime.locks" in capsys.readouterr().err

@@ -1,6 +1,7 @@
 """How a step becomes a cached Prefect task: the parts that need no server."""
 
 import errno
+import json
 from pathlib import Path
 from typing import Any
 
@@ -8,10 +9,23 @@ import pytest
 from prefect.serializers import Serializer
 from prefect.states import Failed
 
-from seq2seq.artifacts import Record, Workspace
+from seq2seq import pipeline
+from seq2seq.adoption import ADOPT
+from seq2seq.artifacts import Record, Workspace, write_text_atomically
 from seq2seq.config import Config
-from seq2seq.errors import ArtifactDamaged, CorpusError, SourceUnavailable
-from tasks.step import Address, RecordSerializer, current_run, pipeline_run, trying_again_may_help
+from seq2seq.corpora.fetching import identity
+from seq2seq.errors import ArtifactDamaged, CorpusError, SourceUnavailable, UserError
+from seq2seq.pipeline import STEPS
+from seq2seq.settings.corpus import CorpusSettings
+from tasks.step import (
+    Address,
+    PipelineRun,
+    RecordSerializer,
+    Work,
+    current_run,
+    pipeline_run,
+    trying_again_may_help,
+)
 
 
 @pytest.fixture
@@ -82,3 +96,46 @@ def test_only_what_the_network_or_a_host_did_is_tried_again(error: Exception, re
 def test_a_step_outside_a_run_is_an_error(workspace: Workspace) -> None:
     with pytest.raises(LookupError):
         current_run()
+
+
+def fetching(run: PipelineRun) -> Work:
+    corpus = CorpusSettings(train_pairs=3, valid_pairs=2, test_pairs=2)
+    return Work(STEPS["fetch"], {"corpus": corpus}, {}, identity(corpus))
+
+
+@pytest.mark.parametrize("when", ["before the step is reached", "while it waits", "and changes back"])
+def test_a_step_is_not_done_with_code_that_changed_during_the_run(
+    workspace: Workspace, monkeypatch: pytest.MonkeyPatch, when: str
+) -> None:
+    now = pipeline.code_of
+    with pipeline_run(workspace, Config()) as run:
+        work = fetching(run) if when == "while it waits" else None
+        monkeypatch.setattr(pipeline, "code_of", lambda *steps: now(*steps) | {"seq2seq.corpora.pairs": "other"})
+        work = work or fetching(run)
+        if when == "and changes back":
+            monkeypatch.setattr(pipeline, "code_of", now)
+        with pytest.raises(UserError, match=r"corpora\.pairs changed while .* fetch would be done with code of"):
+            work()
+
+    assert not (workspace.root / "artifacts").exists()
+
+
+def test_code_of_a_step_that_is_none_of_the_pipeline_s_counts_from_its_first_use(workspace: Workspace) -> None:
+    digests = pipeline.code_of(ADOPT)
+    with pipeline_run(workspace, Config()) as run:
+        run.require_same_code("adopt", digests)
+        run.require_same_code("adopt", digests)
+        with pytest.raises(UserError, match="adoption changed"):
+            run.require_same_code("adopt", digests | {"seq2seq.adoption": "other"})
+
+
+def test_a_record_that_prefect_could_not_read_is_not_made_again(workspace: Workspace) -> None:
+    with pipeline_run(workspace, Config()) as run:
+        first = fetching(run)
+        record = first()
+        index = workspace.index_file("fetch", record.key)
+        write_text_atomically(index, json.dumps({"metadata": {}, "result": record.model_dump_json()}))
+        again = fetching(run)
+
+        assert again() == record
+        assert (first.done, again.done, again.why) == (True, False, "")
