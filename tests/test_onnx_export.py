@@ -253,7 +253,7 @@ def test_an_export_is_decoded_as_its_model_was_scored(
 
     assert command.main(["translate", str(folder)]) == 0
     assert sorted(path.name for path in folder.iterdir()) == sorted([*FILES, "pipeline.json"])
-    assert asked == [1]
+    assert set(asked) == {1}
 
 
 @pytest.fixture

@@ -112,7 +112,8 @@ def test_changed_code_is_named_by_its_file(
 ) -> None:
     def digests(*modules: str) -> dict[str, str]:
         return {
-            name: "edited" if name.endswith("cleaning") else digest for name, digest in code_digests(*modules).items()
+            name: "edited" if name.endswith("corpora.cleaning") else digest
+            for name, digest in code_digests(*modules).items()
         }
 
     monkeypatch.setattr(pipeline, "code_digests", digests)

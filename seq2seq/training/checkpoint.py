@@ -3,7 +3,6 @@
 import os
 from contextlib import suppress
 from pathlib import Path
-from pickle import UnpicklingError
 from typing import Any
 from zipfile import BadZipFile, ZipFile
 
@@ -43,15 +42,12 @@ def load_checkpoint(folder: Path) -> dict[str, Any] | None:
     path = folder / FILE
     if not path.is_file():
         return None
-    try:
-        state: dict[str, Any] = torch.load(path, map_location="cpu", weights_only=True)
-    except (RuntimeError, EOFError, KeyError, ValueError, UnpicklingError) as error:
-        if _is_whole(path):
-            raise
+    if not _is_whole(path):
         raise UserError(
             f"{path} is damaged, and the training cannot go on from it. Put a copy in its place, or remove it: the "
             "same command then starts the training anew."
-        ) from error
+        )
+    state: dict[str, Any] = torch.load(path, map_location="cpu", weights_only=True)
     return state
 
 
