@@ -98,7 +98,11 @@ def evaluation_page(
         ("BLEU, lower-cased", f"{statistics['bleu_lowercased']:.2f}", ""),
         ("chrF", f"{statistics['chrf']:.2f}", ""),
         ("TER", f"{statistics['ter']:.2f}", "lower is better"),
-        ("length", f"{statistics['length_ratio']:.1%}", "tokens of the translations for those of the references"),
+        (
+            "length ratio",
+            f"{statistics['length_ratio']:.3f}",
+            "tokens of the translations over those of the references",
+        ),
         ("test pairs", statistics["test_pairs"], test_set),
         ("sources with unknown tokens", statistics["sources_with_unknown_tokens"], "not in the vocabulary"),
         ("translations cut", statistics["at_length_limit"], "they did not end before the longest length"),

@@ -23,7 +23,7 @@ SCORES: dict[str, Callable[[Run], Cell]] = {
     "lower-cased BLEU": lambda run: _number(run.scores.get("bleu_lowercased"), ".1f"),
     "chrF": lambda run: _number(run.scores.get("chrf"), ".1f"),
     "TER (lower is better)": lambda run: _number(run.scores.get("ter"), ".1f"),
-    "length, of the references'": lambda run: _number(run.scores.get("length_ratio"), ".1%"),
+    "length ratio": lambda run: _number(run.scores.get("length_ratio"), ".3f"),
     "test set": lambda run: run.scores.get("test"),
     "test pairs": lambda run: _number(run.scores.get("test_pairs"), ",d"),
 }

@@ -131,7 +131,7 @@ def test_evaluation_shows_scores_with_signature_and_interval_and_translations() 
 
     assert page.startswith("# Evaluation of model cccccccccccc on news\\|2016\n")
     assert "Signature of BLEU:\n\n```\nnrefs:1|case:mixed\n```" in page
-    assert "| length | 97.2% | tokens of the translations for those of the references |" in page
+    assert "| length ratio | 0.972 | tokens of the translations over those of the references |" in page
     assert "| test pairs | 1,000 | news\\|2016 |" in page
     assert "| sources with unknown tokens | 3 | not in the vocabulary |" in page
     assert "| BLEU | 31.23 | 95 % interval 29.00 to 33.00 |" in page
