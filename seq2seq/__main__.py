@@ -59,7 +59,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def translate(options: argparse.Namespace, source: BufferedReader, target: BinaryIO) -> None:
-    """Translate the lines of `source` into `target`, one for one and in order.
+    """Translate the lines of `source` into `target` in order, one for one or into a table of the best of each.
 
     What one read gives is translated together: a file goes through in large batches, and whoever waits at the
     other end of a pipe has the answer before writing on.
