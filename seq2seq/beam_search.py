@@ -15,6 +15,11 @@ from seq2seq.decoding import StepModel, forbid, likeliest, rows_that_go_on
 from seq2seq.models.memory import MemoryT, StateT
 from seq2seq.special_tokens import BOS, EOS
 
+CACHED = 2**18
+"""Numbers of float32 that are worked through at once: a mebibyte."""
+SMALLEST_SUM = 1e-20
+"""Far from where float32 has fewer digits."""
+
 
 class Hypothesis(NamedTuple):
     """A finished translation."""
@@ -91,13 +96,14 @@ class _Search:
     def extend(self, logits_NV: Tensor) -> Tensor:
         """Put the likeliest continuations in the place of the hypotheses; gives the row (of N) each one continues."""
         sentences, width, length = self.tokens_BKT.shape
-        log_probs_NV = logits_NV.log_softmax(1, dtype=torch.float32)
-        forbid(log_probs_NV)
-        if length > self.shortest_limit:
-            self._end_at_limits(log_probs_NV.view(sentences, -1, log_probs_NV.shape[1]))
         vocabulary = logits_NV.shape[1]
-        log_probs_BKV = log_probs_NV.view(sentences, width, vocabulary)
-        self.totals_BK, places_BK = likeliest(log_probs_BKV, self.totals_BK, self.beam_size)
+        logits_NV = logits_NV.float()
+        totals_BK = self.totals_BK - log_partition(logits_NV).view(sentences, width)
+        forbid(logits_NV)
+        logits_BKV = logits_NV.view(sentences, width, vocabulary)
+        if length > self.shortest_limit:
+            self._end_at_limits(logits_BKV)
+        self.totals_BK, places_BK = likeliest(logits_BKV, totals_BK, self.beam_size)
         first_row_B1 = torch.arange(0, sentences * width, width, device=places_BK.device)[:, None]
         origins_BK = first_row_B1 + places_BK // vocabulary
         tokens_BK1 = (places_BK % vocabulary)[:, :, None]
@@ -151,9 +157,23 @@ class _Search:
         )
         return [[first, *(one for one in others if one.score > -math.inf)] for first, *others in ranked]
 
-    def _end_at_limits(self, log_probs_BKV: Tensor) -> None:
+    def _end_at_limits(self, logits_BKV: Tensor) -> None:
         """Only EOS can follow a hypothesis that holds as many tokens as its sentence may have."""
         full_M = (self.limits_B < self.tokens_BKT.shape[2]).nonzero()[:, 0]
-        eos_MK = log_probs_BKV[full_M, :, EOS]
-        log_probs_BKV[full_M] = -math.inf
-        log_probs_BKV[full_M, :, EOS] = eos_MK
+        eos_MK = logits_BKV[full_M, :, EOS]
+        logits_BKV[full_M] = -math.inf
+        logits_BKV[full_M, :, EOS] = eos_MK
+
+
+def log_partition(logits_NV: Tensor) -> Tensor:
+    """log Σ exp of each row of float32: what is taken from a logit to make it a log-probability.
+
+    On a CPU a few rows at a time, which stay in its cache, and as they are: logits have a size of some tens, and the
+    sums of their exponentials fit into float32. Where they do not, the greatest logit is subtracted first.
+    """
+    if logits_NV.device.type != "cpu":
+        return logits_NV.logsumexp(1)
+    rows = max(1, CACHED // logits_NV.shape[1])
+    sums_N = torch.cat([logits_MV.exp().sum(1) for logits_MV in torch.split(logits_NV, rows)])
+    least, most = sums_N.aminmax()
+    return sums_N.log() if least > SMALLEST_SUM and most < math.inf else logits_NV.logsumexp(1)

@@ -66,11 +66,12 @@ def likeliest(scores_BKV: Tensor, totals_BK: Tensor, count: int) -> tuple[Tensor
     blocks_per_row = maxima_BM.shape[1] // width
     rows_BC1 = (blocks_BC // blocks_per_row)[:, :, None]
     columns_BCL = (blocks_BC % blocks_per_row)[:, :, None] * BLOCK + torch.arange(BLOCK, device=blocks_BC.device)
-    places_BX = (rows_BC1 * size + columns_BCL.clamp(max=size - 1)).flatten(1)
-    found_BX = scores_BKV.view(groups, -1).gather(1, places_BX) + totals_BK.gather(1, places_BX // size)
-    found_BX.masked_fill_((columns_BCL >= size).flatten(1), -torch.inf)
-    best_BC, chosen_BC = found_BX.topk(min(count, width * size), 1)
-    return best_BC, places_BX.gather(1, chosen_BC)
+    inside_BCL = columns_BCL.clamp(max=size - 1)
+    groups_B11 = torch.arange(groups, device=blocks_BC.device)[:, None, None]
+    found_BCL = scores_BKV[groups_B11, rows_BC1, inside_BCL] + totals_BK[groups_B11, rows_BC1]
+    found_BCL.masked_fill_(columns_BCL >= size, -torch.inf)
+    best_BC, chosen_BC = found_BCL.flatten(1).topk(min(count, width * size), 1)
+    return best_BC, (rows_BC1 * size + inside_BCL).flatten(1).gather(1, chosen_BC)
 
 
 def _block_maxima(scores_BKV: Tensor) -> Tensor:

@@ -14,6 +14,7 @@ from typing import Any
 
 import torch
 from torch import Tensor, nn
+from torch.nn import functional
 
 from seq2seq.decoding import StepModel
 from seq2seq.device import computes_in_bf16
@@ -26,6 +27,8 @@ ROW_LIMIT, ROW_ZERO = 127, 128
 WEIGHT_LIMIT = 127
 WEIGHT_LIMIT_WITHOUT_VNNI = 63
 """Where pairs of products are summed in 16 bits: 2 * 255 * 63 still fits."""
+ALIGNED = 64
+"""oneDNN's kernels are up to a third slower for a number of outputs that is no multiple of it."""
 VNNI = ("avx512_vnni", "avx_vnni", "amx_int8")
 
 
@@ -71,15 +74,17 @@ def int8(weight_OI: Tensor, bias_O: Tensor | None) -> Linear:
     weight_OI, limit = weight_OI.detach().float(), _weight_limit()
     scales_O = (weight_OI.abs().amax(1) / limit).clamp_min(torch.finfo(torch.float32).tiny)
     whole_OI = (weight_OI / scales_O[:, None]).round().to(torch.int8)
-    packed = torch.ops.onednn.qlinear_prepack(whole_OI, None)
-    zeros_O = torch.zeros(len(scales_O), dtype=torch.int64)
+    outputs, missing = len(whole_OI), -len(whole_OI) % ALIGNED
+    packed = torch.ops.onednn.qlinear_prepack(functional.pad(whole_OI, (0, 0, 0, missing)), None)
+    all_scales_O = functional.pad(scales_O, (0, missing))
+    zeros_O = torch.zeros(len(all_scales_O), dtype=torch.int64)
     shift_O = torch.zeros_like(scales_O) if bias_O is None else bias_O.detach().float()
     multiply = torch.ops.onednn.qlinear_pointwise.default
 
     def sums(bytes_NI: Tensor) -> Tensor:
         return multiply(  # type: ignore[no-any-return]  # operators are untyped
-            bytes_NI, 1.0, ROW_ZERO, packed, scales_O, zeros_O, None, 1.0, 0, torch.float32, "none", [], ""
-        )
+            bytes_NI, 1.0, ROW_ZERO, packed, all_scales_O, zeros_O, None, 1.0, 0, torch.float32, "none", [], ""
+        )[..., :outputs]
 
     def apply(rows_NI: Tensor) -> Tensor:
         floats_NI = rows_NI.float()

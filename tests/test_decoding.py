@@ -274,3 +274,11 @@ def test_an_empty_batch_has_no_translations() -> None:
 def test_a_translation_may_be_twice_as_long_as_its_source_and_twenty_tokens_more() -> None:
     assert longest_translation(0) == 20
     assert longest_translation(100) == 220
+
+
+@pytest.mark.parametrize("shift", [0.0, 60.0, -60.0, 500.0, -500.0])
+@pytest.mark.parametrize("rows", [1, 7, 400])
+def test_the_log_partition_is_right_whatever_the_size_of_the_logits(rows: int, shift: float) -> None:
+    logits = torch.randn(rows, 1500, generator=torch.Generator().manual_seed(1)) * 5 + shift
+    logits[0] -= 2 * shift
+    torch.testing.assert_close(beams.log_partition(logits), logits.double().logsumexp(1).float())
