@@ -32,7 +32,7 @@ def training_kernels(precision: str) -> int:
 def configure(runtime: RuntimeSettings, rank: int = 0, kernels: int = FEW_KERNELS) -> torch.device:
     """Set up process `rank` of those that share the work and name its device.
 
-    Raises ConfigError when CUDA is asked for and there is none, or too few devices for `runtime.processes`.
+    Raises ConfigError when CUDA is asked for and there is none.
 
     Matrix products of fp32 numbers on CUDA may round their factors to TF32 (10 bits of mantissa) where the tensor
     cores know it. On a CPU this changes nothing.
@@ -61,7 +61,10 @@ def device_of(runtime: RuntimeSettings, rank: int = 0) -> torch.device:
 def process_count(runtime: RuntimeSettings) -> int:
     """Processes that share a training: as many as asked for; on CUDA one a device, and ConfigError for more."""
     if _uses_cuda(runtime) and runtime.processes > (devices := torch.cuda.device_count()):
-        raise ConfigError(f"runtime.processes = {runtime.processes}, but PyTorch sees {devices} CUDA devices here.")
+        raise ConfigError(
+            f"runtime.processes = {runtime.processes} asks for a CUDA device each, and PyTorch sees {devices} here: "
+            f"set runtime.processes to {devices} or less, or runtime.device to cpu."
+        )
     return runtime.processes
 
 

@@ -95,7 +95,8 @@ def _int8(folder: Path, test: Pairs, bleu: float, evaluation: EvaluationSettings
         return None
     translator = Translator.of(_facing(load_model(folder), test), "int8")
     translations = _translate(translator, test.texts("source"), evaluation, job)
-    found = score([each.text for each in translations], test.texts("target"), evaluation)["bleu"]
+    sentences = score_sentences([each.text for each in translations], test.texts("target"), evaluation)
+    found = round(bleu_of(sentences.counts_PX.sum(0)), 4)
     return {"bleu": found, "difference": round(found - bleu, 4)}
 
 

@@ -4,7 +4,8 @@ Dynamic quantization (Bhandare et al. 2019 for translation; Dettmers et al. 2022
 and each column): a weight matrix has one scale for each output, set once; the rows that meet it have one each, set
 when they come. Products are summed exactly, so that a row's result does not depend on the rows beside it.
 
-What holds the time but no large matrix (attention, the recurrences of an encoder) stays in floating point.
+What holds the time but no large matrix (the products of attention, the recurrences of an encoder) stays in floating
+point.
 Shapes in names: N rows, O outputs, I inputs.
 """
 
@@ -48,9 +49,11 @@ def quantized(model: Seq2Seq[Any, Any]) -> StepModel[Any, Any]:
         raise ConfigError("int8 is for x86 processors: set the device to cpu on one of these, or leave int8 out.")
     model = deepcopy(model)
     stepper = model.for_decoding(int8)
+    if isinstance(stepper, nn.Module):  # a twin of the model, all of whose maps are made
+        return stepper
     for module in list(model.modules()):
         for name, child in module.named_children():
-            if isinstance(child, nn.Linear):
+            if isinstance(child, nn.Linear) and child.out_features > 1:
                 setattr(module, name, Int8Linear(child))
             elif isinstance(child, nn.RNNBase) and computes_in_bf16(torch.device("cpu")):
                 child.to(torch.bfloat16)

@@ -1,6 +1,6 @@
 """What a translator may be asked for, checked before any work is begun and before PyTorch is imported."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 
 from seq2seq.config import validate_config
 from seq2seq.errors import ConfigError, CorpusError
@@ -34,16 +34,44 @@ def texts_of(sentences: Iterable[str]) -> list[str]:
     Raises TypeError for a single text, whose letters would be sentences, and CorpusError for a sentence that holds half
     of a character: JSON can spell one ("\\ud83d"), UTF-8 cannot.
     """
+    texts = list(_no_text(sentences))
+    for number, text in enumerate(texts, 1):
+        _check_halves(number, text)
+    return texts
+
+
+def chunks_of(sentences: Iterable[str], size: int) -> Iterator[list[str]]:
+    """The sentences in lists of `size`, read as they are asked for; errors are those of `texts_of`.
+
+    What comes before a sentence that holds half of a character is given before the error is raised.
+    """
+    chunk: list[str] = []
+    for number, text in enumerate(_no_text(sentences), 1):
+        try:
+            _check_halves(number, text)
+        except CorpusError:
+            yield chunk
+            raise
+        chunk.append(text)
+        if len(chunk) == size:
+            yield chunk
+            chunk = []
+    if chunk:
+        yield chunk
+
+
+def _no_text(sentences: Iterable[str]) -> Iterable[str]:
     if isinstance(sentences, str):
         raise TypeError("A translator takes a list of sentences, and this is one text: give [text].")
-    texts = list(sentences)
-    for number, text in enumerate(texts, 1):
-        try:
-            text.encode()
-        except UnicodeEncodeError as error:
-            half = text[error.start : error.end]
-            raise CorpusError(
-                f"Sentence {number:,} of {len(texts):,} holds half of a character, {half!r} at position "
-                f"{error.start + 1:,}: it was cut between the two halves of a pair. Mend it where it comes from."
-            ) from None
-    return texts
+    return sentences
+
+
+def _check_halves(number: int, text: str) -> None:
+    try:
+        text.encode()
+    except UnicodeEncodeError as error:
+        half = text[error.start : error.end]
+        raise CorpusError(
+            f"Sentence {number:,} holds half of a character, {half!r} at position {error.start + 1:,}: it was cut "
+            "between the two halves of a pair. Mend it where it comes from."
+        ) from None

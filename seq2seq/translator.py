@@ -5,7 +5,6 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import partial
-from itertools import islice
 from pathlib import Path
 from typing import Any, Self
 
@@ -23,7 +22,7 @@ from seq2seq.model_folder import FolderConfig, LoadedModel, is_export, load_mode
 from seq2seq.models.linear import packed
 from seq2seq.models.seq2seq import Seq2Seq
 from seq2seq.quantization import quantized
-from seq2seq.request import check_n_best, check_precision, check_search, texts_of
+from seq2seq.request import check_n_best, check_precision, check_search, chunks_of, texts_of
 from seq2seq.settings.runtime import RuntimeSettings
 from seq2seq.special_tokens import UNK
 from seq2seq.translation import Translation
@@ -193,12 +192,11 @@ class Translator:
     ) -> Iterator[str]:
         """One line out for each line in, in order, with bounded memory: 16 batches' worth of lines are read ahead.
 
-        Options and errors are those of `translate_in_detail`; they are raised when the first line is asked for, errors
-        of a line when its turn comes.
+        Options and errors are those of `translate_in_detail`; they are raised when the first line is asked for, and an
+        error of a line after the translations of all lines before it.
         """
         check_search(beam_size, length_penalty, batch_sentences)
-        waiting = iter(lines)
-        while chunk := list(islice(waiting, BATCHES_PER_CHUNK * batch_sentences)):
+        for chunk in chunks_of(lines, BATCHES_PER_CHUNK * batch_sentences):
             yield from self.translate(chunk, beam_size, length_penalty, batch_sentences)
 
     def _side_by_side(

@@ -140,7 +140,7 @@ def test_the_translate_command_takes_the_folder(
     [
         ({}, ("bf16", ""), "leave bf16 out"),
         ({"device": "cuda"}, ("fp32", ""), "runs on the CPU"),
-        ({}, ("fp32", "de"), "was exported for de to en, not into de: export the model anew with --to de"),
+        ({}, ("fp32", "de"), r"translates de to en alone, not into de\. .* once for each of them, with --to"),
     ],
 )
 def test_what_an_export_cannot_do_is_refused_with_the_way_out(
@@ -192,6 +192,13 @@ def test_the_comparison_counts_the_tokens_of_sources_of_several_lengths(pair: tu
     assert found.sentences == len(LENGTHS)
     assert found.equal_tokens == found.tokens >= len(LENGTHS)
     assert 0 < found.largest_difference < 1e-3 * found.largest_logit
+
+
+def test_translations_that_differ_where_two_tokens_are_as_likely_are_no_difference(
+    exported: Path, model_folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("seq2seq.export.agreement.greedy", lambda model, sources, *limits: [[5, 6]] * len(sources))
+    require_equal(exported, load_model(model_folder))
 
 
 def test_weights_that_differ_are_found(exported: Path, model_folder: Path) -> None:

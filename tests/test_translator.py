@@ -132,6 +132,15 @@ def test_a_stream_reads_only_a_bounded_number_of_lines_ahead(translator: Transla
     assert found == translator.translate(["eins zwei", "drei"], beam_size=1) * (3 * BATCHES_PER_CHUNK // 2)
 
 
+def test_a_stream_gives_all_lines_before_one_that_is_damaged_and_names_its_number(translator: Translator) -> None:
+    lines = ["eins zwei", "drei"] * BATCHES_PER_CHUNK
+    stream = translator.stream([*lines, "eins", "zwei \ud83d", "drei"], batch_sentences=2)
+    found = list(itertools.islice(stream, len(lines) + 1))
+    assert found == translator.translate([*lines, "eins"])
+    with pytest.raises(CorpusError, match=rf"Sentence {len(lines) + 2} holds half of a character"):
+        next(stream)
+
+
 @pytest.mark.parametrize("precision", ["bf16", "int8"])
 def test_faster_arithmetic_is_at_hand(folder: Path, precision: str) -> None:
     exact, faster = (
@@ -245,7 +254,7 @@ def test_one_text_in_the_place_of_a_list_is_refused(translator: Translator) -> N
 
 
 def test_half_of_a_character_is_named_with_its_sentence(translator: Translator) -> None:
-    with pytest.raises(CorpusError, match=r"Sentence 2 of 3 holds half of a character, '\\ud83d' at position 6"):
+    with pytest.raises(CorpusError, match=r"Sentence 2 holds half of a character, '\\ud83d' at position 6"):
         translator.translate(["eins", "zwei \ud83d", "drei"])
 
 

@@ -51,7 +51,7 @@ def make_model(
         for side in ("source", "target")
     ]
     chosen = ModelSettings(**(SETTINGS | settings))
-    with torch.random.fork_rng():
+    with torch.random.fork_rng([]):
         torch.manual_seed(seed)
         model = build_model(chosen, *sizes)
     with torch.no_grad():

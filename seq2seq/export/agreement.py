@@ -44,9 +44,12 @@ def compare(folder: Path, loaded: LoadedModel) -> Agreement:
 
 
 def require_equal(folder: Path, loaded: LoadedModel) -> Agreement:
-    """As `compare`. Raises ExportDiffers unless both write the same tokens and their logits differ by rounding."""
+    """As `compare`. Raises ExportDiffers unless logits after the same tokens differ by rounding alone.
+
+    That may decide between two tokens that are as likely, after which translations differ.
+    """
     found, ours, theirs = _compare(folder, loaded)
-    if ours != theirs or not found.largest_difference <= TOLERANCE * max(found.largest_logit, 1.0):
+    if not found.largest_difference <= TOLERANCE * max(found.largest_logit, 1.0):
         raise ExportDiffers(
             f"The exported graphs do not say what the model says: {_first_difference(ours, theirs)}, and logits differ "
             f"by up to {found.largest_difference:.1e} (the largest is {found.largest_logit:.1f}). Nothing was written. "

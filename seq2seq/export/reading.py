@@ -53,8 +53,8 @@ def check_request_of_export(
         )
     if target_language not in ("", config.target_language):
         raise ConfigError(
-            f"{folder} was exported for {config.source_language} to {config.target_language}, not into "
-            f"{target_language}: export the model anew with --to {target_language}."
+            f"{folder} translates {config.source_language} to {config.target_language} alone, not into "
+            f"{target_language}. A model of both directions is exported once for each of them, with --to."
         )
     if find_spec("onnxruntime") is None:
         raise UserError(

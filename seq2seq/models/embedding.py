@@ -1,4 +1,4 @@
-"""Tokens to vectors, with the three kinds of dropout that a translation model knows.
+"""Tokens to vectors, and the dropout of whole tokens and of their elements.
 
 Shapes in names: B batch, T positions (of a source or a target), E embedding size.
 """
@@ -32,22 +32,14 @@ class Dropout(nn.Module):
 
 
 class Embedding(nn.Embedding):
-    """A table of vectors; PAD has the zero vector. Dropout acts on what it gives, not on the table.
+    """A table of vectors; PAD has the zero vector.
 
     Word dropout zeroes the vectors of whole tokens in training (Sennrich et al. 2016, Edinburgh's systems for
     WMT16), each occurrence for itself, and scales the others as ordinary dropout does, like their Nematus.
     """
 
-    def __init__(
-        self,
-        vocabulary_size: int,
-        embedding_size: int,
-        dropout: float = 0.0,
-        word_dropout: float = 0.0,
-        variational: bool = False,
-    ) -> None:
+    def __init__(self, vocabulary_size: int, embedding_size: int, word_dropout: float = 0.0) -> None:
         super().__init__(vocabulary_size, embedding_size, padding_idx=PAD)
-        self.dropout = Dropout(dropout, variational)
         self.word_dropout = word_dropout
 
     def forward(self, tokens_BT: Tensor) -> Tensor:
@@ -55,4 +47,4 @@ class Embedding(nn.Embedding):
         vectors_BTE = super().forward(tokens_BT)
         if self.training and self.word_dropout:
             vectors_BTE = vectors_BTE * functional.dropout(torch.ones_like(vectors_BTE[:, :, :1]), self.word_dropout)
-        return self.dropout(vectors_BTE)  # type: ignore[no-any-return]  # nn.Module.__call__ is untyped
+        return vectors_BTE

@@ -3,6 +3,8 @@
 Shapes in names: B batch, T positions, E input size, H output size (directions side by side), L layers, D directions.
 """
 
+from contextlib import AbstractContextManager, nullcontext
+
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
@@ -60,9 +62,14 @@ class RecurrentLayers(nn.Module):
             lengths_B = None
         outputs_BTH, states = inputs_BTE, []
         for number, layer in enumerate(self.layers):
-            start = None if initial is None else _layer_state(initial, number)
-            ready_BTE = self.prepare(number, outputs_BTH).to(next(layer.parameters()).dtype)
-            given_BTH, last = layer(ready_BTE, start) if lengths_B is None else _run_packed(layer, ready_BTE, lengths_B)
+            dtype = next(layer.parameters()).dtype
+            start = None if initial is None else _layer_state(initial, number, dtype)
+            ready_BTE = self.prepare(number, outputs_BTH).to(dtype)
+            with outside_of_autocast(ready_BTE.device):
+                if lengths_B is None:
+                    given_BTH, last = layer(ready_BTE, start)
+                else:
+                    given_BTH, last = _run_packed(layer, ready_BTE, lengths_B)
             outputs_BTH = self.pass_on(number, outputs_BTH, given_BTH)
             states.append(last if isinstance(last, tuple) else (last,))
         return outputs_BTH, State(
@@ -108,12 +115,21 @@ def _run_by_length(layer: nn.Module, inputs_BTE: Tensor, lengths_B: Tensor) -> t
     return torch.cat(outputs)[order_B], last
 
 
-def _layer_state(state: State, number: int) -> Tensor | tuple[Tensor, Tensor]:
+def outside_of_autocast(device: torch.device) -> AbstractContextManager[object]:
+    """The context that a layer runs in. It leaves autocast on CUDA, where the layer would compute in float16.
+
+    PyTorch's autocast gives cuDNN's recurrent kernels float16 whatever type it was asked for, and gradients of a
+    batch's summed loss soon exceed what float16 holds. Products of float32 round their factors to TF32 there.
+    """
+    return torch.autocast("cuda", enabled=False) if device.type == "cuda" else nullcontext()
+
+
+def _layer_state(state: State, number: int, dtype: torch.dtype) -> Tensor | tuple[Tensor, Tensor]:
     """A layer's share of the state, as PyTorch takes it: [direction, batch, hidden]."""
-    hidden_1BH = state.hidden_BLH[:, number].contiguous()[None]
+    hidden_1BH = state.hidden_BLH[:, number].to(dtype).contiguous()[None]
     if state.cell_BLH is None:
         return hidden_1BH
-    return hidden_1BH, state.cell_BLH[:, number].contiguous()[None]
+    return hidden_1BH, state.cell_BLH[:, number].to(dtype).contiguous()[None]
 
 
 def _side_by_side(state_DBH: Tensor) -> Tensor:

@@ -365,9 +365,10 @@ def _real(source_BS: Tensor, source_lengths_B: Tensor) -> Tensor | None:
 
 def _initialise(module: nn.Module) -> None:
     """Embeddings from N(0, 1/E), so that times sqrt(E) they weigh as much as the sinusoids, and tied to the output
-    layer give logits of variance 1; linear maps as Glorot & Bengio 2010, in attention with a gain of 1/sqrt(2).
+    layer give logits of variance 1; linear maps as Glorot & Bengio 2010.
 
-    Both are fairseq's choices for this model. Maps that are fused here are drawn one by one.
+    Both are fairseq's choices for this model, and so is a gain of 1/sqrt(2) for the maps that are fused here, which are
+    drawn one by one; the queries of attention to the source are not fused, and have a gain of 1.
     """
     if isinstance(module, nn.Embedding):
         nn.init.normal_(module.weight, std=module.embedding_dim**-0.5)

@@ -84,7 +84,6 @@ def train_from(
         references.texts("target"),
         target_tokenizer,
         training.bleu_tokenizer,
-        training.batch_tokens,
         training.precision,
         device,
     )
@@ -98,7 +97,12 @@ def train_from(
         "pairs": str(pairs_file.resolve()),
         "tokenizers": tokenizer_files,
     }
-    with torch.random.fork_rng(), _threads_kept(), Replicas(process_count(job.runtime), device) as replicas:
+    drawn_on = [device] if device.type == "cuda" else []
+    with (
+        torch.random.fork_rng(drawn_on),
+        _threads_kept(),
+        Replicas(process_count(job.runtime), device) as replicas,
+    ):
         torch.manual_seed(training.seed)
         network = build_model(model, *sizes)
         if weights is not None:
@@ -276,6 +280,8 @@ class Trainer:
         with self.learner.candidate() as model:
             bleu = self.validation.bleu(model, self._check_stop)
             nats = self.validation.nats_per_token(model)
+        if not math.isfinite(nats):
+            raise self._diverged(f"validation loss is {nats}")
         gained = bleu > position.highest_bleu or nats < position.least_nats
         position.validations_without_gain = 0 if gained else position.validations_without_gain + 1
         position.highest_bleu, position.least_nats = max(bleu, position.highest_bleu), min(nats, position.least_nats)
@@ -295,6 +301,12 @@ class Trainer:
         self._report(valid_bleu=bleu)
         self._checkpointed = -math.inf
 
+    def _diverged(self, what: str) -> Seq2SeqError:
+        return Seq2SeqError(
+            f"The {what} at step {self.position.step:,}: the training diverged. Lower training.learning_rate or "
+            "training.max_gradient_norm, or set training.precision=fp32."
+        )
+
     def _report_if_due(self) -> None:
         if time.monotonic() - self._reported >= self.job.runtime.log_every_seconds:
             self._report()
@@ -306,10 +318,7 @@ class Trainer:
             self._loss = float(self._nll) / self._tokens  # waits for the updates that a GPU has not done yet
             position.update_seconds += time.monotonic() - started
             if not math.isfinite(self._loss):
-                raise Seq2SeqError(
-                    f"The training loss is {self._loss} at step {position.step:,}: the training diverged. Lower "
-                    "training.learning_rate or training.max_gradient_norm, or set training.precision=fp32."
-                )
+                raise self._diverged(f"training loss is {self._loss}")
         speed = position.tokens / max(position.update_seconds, 1e-9)
         if self._tokens:
             position.history.append(

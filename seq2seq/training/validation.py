@@ -4,17 +4,11 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+import numpy as np
 import torch
 from tokenizers import Tokenizer
 
-from seq2seq.batching import (
-    EncodedPairs,
-    batches_by_length,
-    collate,
-    epoch_batches,
-    pad_sources,
-    plan_batches,
-)
+from seq2seq.batching import EncodedPairs, batches_by_length, collate, pad_sources
 from seq2seq.decoding import greedy, longest_translation
 from seq2seq.device import autocast, product_type
 from seq2seq.models.linear import packed
@@ -35,17 +29,16 @@ class Validation:
     """Raw target text, one for each pair."""
     target_tokenizer: Tokenizer
     bleu_tokenizer: str
-    batch_tokens: int
     precision: str
     device: torch.device
 
     def nats_per_token(self, model: Seq2Seq[Any, Any]) -> float:
         """Negative log-likelihood of the references, teacher-forced."""
-        plan = plan_batches(self.pairs, self.batch_tokens)
+        lengths = (self.pairs.source.lengths + self.pairs.target.lengths + 2).tolist()
         total = torch.zeros((), device=self.device)
         with torch.inference_mode(), autocast(self.precision, self.device):
-            for indices in epoch_batches(self.pairs, plan, 0, 0):
-                batch = collate(self.pairs, indices).to(self.device)
+            for indices in batches_by_length(lengths, BATCH_SENTENCES):
+                batch = collate(self.pairs, np.array(indices)).to(self.device)
                 features_NF = decoder_features(model, batch, 1.0).flatten(0, 1).index_select(0, batch.real_N)
                 output = model.output
                 total += linear_cross_entropy(features_NF, output.weight, output.bias, batch.targets_N)[1]

@@ -41,7 +41,7 @@ def test_word_dropout_drops_occurrences_and_not_a_word_everywhere() -> None:
 
 
 def test_nothing_is_dropped_outside_of_training() -> None:
-    embedding = Embedding(20, 6, dropout=0.5, word_dropout=0.5, variational=True).eval()
+    embedding = Embedding(20, 6, word_dropout=0.5).eval()
     assert torch.equal(embedding(TOKENS_BT), embedding.weight[TOKENS_BT])
 
 

@@ -167,7 +167,7 @@ def test_cuda_devices_are_named_by_what_does_not_change_with_their_numbers(monke
 
     assert device_names(RuntimeSettings()) == ["cuda-6ba7b810-9dad"]
     assert device_names(RuntimeSettings(processes=2)) == ["cuda-0f3e2c11-77aa", "cuda-6ba7b810-9dad"]
-    with pytest.raises(ConfigError, match="processes = 4, but PyTorch sees 3"):
+    with pytest.raises(ConfigError, match=r"processes = 4 asks .* sees 3 here: set runtime\.processes to 3 or"):
         device_names(RuntimeSettings(processes=4))
 
 

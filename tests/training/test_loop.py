@@ -16,7 +16,15 @@ from tokenizers import Tokenizer
 from tokenizers.models import WordLevel
 
 from seq2seq.artifacts import Record
-from seq2seq.batching import TOKENS_PER_SENTENCE, EncodedPairs, collate, epoch_batches, plan_batches, read_encoded
+from seq2seq.batching import (
+    TOKENS_PER_SENTENCE,
+    Batch,
+    EncodedPairs,
+    collate,
+    epoch_batches,
+    plan_batches,
+    read_encoded,
+)
 from seq2seq.errors import Seq2SeqError, TrainingInterrupted, UserError
 from seq2seq.model_folder import load_model
 from seq2seq.ragged import Ragged
@@ -197,6 +205,12 @@ def test_progress_says_where_a_training_stands(train: Train) -> None:
     assert sum(event.valid_bleu is not None for event in events) == 1
 
 
+def test_a_validation_loss_that_is_no_number_is_an_error_too(train: Train, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("seq2seq.training.validation.Validation.nats_per_token", lambda *model: math.nan)
+    with pytest.raises(Seq2SeqError, match=r"validation loss is nan at step \d+: .* Lower training\.learning_rate"):
+        train()
+
+
 def test_a_loss_that_is_no_number_is_an_error_with_the_way_out(
     train: Train, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -282,7 +296,19 @@ def test_validation_batches_are_bounded_however_long_a_sentence_is(monkeypatch: 
     monkeypatch.setattr("seq2seq.training.validation.greedy", decode)
     monkeypatch.setattr("seq2seq.training.validation.validation_bleu", lambda *texts: 0.0)
     tokenizer = Tokenizer(WordLevel({"a": 0}, "a"))
-    validation = Validation(pairs, ["a"] * len(lengths), tokenizer, "13a", 100, "fp32", torch.device("cpu"))
+    validation = Validation(pairs, ["a"] * len(lengths), tokenizer, "13a", "fp32", torch.device("cpu"))
     validation.bleu(SimpleNamespace(for_decoding=lambda make: None))  # type: ignore[arg-type]
     assert sum(rows for rows, _ in shapes) == 201
+    assert max(rows * columns for rows, columns in shapes) <= 128 * TOKENS_PER_SENTENCE
+
+    shapes.clear()
+    monkeypatch.setattr("seq2seq.training.validation.decoder_features", lambda model, batch, _: learn(batch))
+    monkeypatch.setattr("seq2seq.training.validation.linear_cross_entropy", lambda *_: (0.0, torch.ones(())))
+
+    def learn(batch: Batch) -> torch.Tensor:
+        shapes.append(tuple(batch.source_BS.shape))
+        return torch.zeros(*batch.outputs_BT.shape, 1)
+
+    validation.nats_per_token(SimpleNamespace(output=SimpleNamespace(weight=None, bias=None)))  # type: ignore[arg-type]
+    assert sum(rows for rows, _ in shapes) == len(lengths)
     assert max(rows * columns for rows, columns in shapes) <= 128 * TOKENS_PER_SENTENCE
