@@ -64,23 +64,24 @@ def translate(options: argparse.Namespace, source: BufferedReader, target: Binar
     What one read gives is translated together: a file goes through in large batches, and whoever waits at the
     other end of a pipe has the answer before writing on.
     """
-    from seq2seq.champions import resolve
+    from seq2seq.champions import resolve_each
 
-    folder = resolve(options.model)
-    config = _config(options, folder)
+    folders = resolve_each(options.models)
+    config = _config(options, folders[0])
     if options.n_best is not None:
         check_n_best(options.n_best, config.evaluation.beam_size)
     from seq2seq.export.reading import check_request_of_export
     from seq2seq.model_folder import check_model, is_export
 
-    if is_export(folder):  # both before PyTorch, whose import takes seconds
-        check_request_of_export(folder, config.runtime, options.precision, options.to)
-    else:
-        check_model(folder)
-    decoding, loading = config.evaluation, (folder, config.runtime, options.precision, options.to)
+    for folder in folders:  # before PyTorch, whose import takes seconds
+        if is_export(folder):
+            check_request_of_export(folder, config.runtime, options.precision, options.to)
+        else:
+            check_model(folder)
+    decoding, loading = config.evaluation, (folders, config.runtime, options.precision, options.to)
     with _translator(config.runtime.processes, loading) as translator:
         if options.precision == "int8":
-            print(int8_cost(folder), file=sys.stderr)
+            print(*dict.fromkeys(map(int8_cost, folders)), sep="\n", file=sys.stderr)
         search, before = (decoding.beam_size, decoding.length_penalty, decoding.batch_sentences), 0
         for lines in read_lines(source):
             if options.n_best is None:
@@ -181,6 +182,14 @@ def _parser() -> argparse.ArgumentParser:
         help="translate lines of standard input",
         description="Translate UTF-8 text from standard input to standard output: one line out for each line in.",
     )
+    command.add_argument(
+        "models",
+        metavar="MODEL_DIR",
+        type=Path,
+        nargs="+",
+        help="the folder of a model or of an export, or a language pair's (models/ko-en): its champion. Several with "
+        "the same vocabularies decode as one: slower, and better than each",
+    )
     _add_common_arguments(command)
     command.add_argument(
         "--beam-size", type=int, help="hypotheses kept per sentence; 1 is greedy (default: as it was scored)"
@@ -216,6 +225,12 @@ def _parser() -> argparse.ArgumentParser:
         help="write a model as ONNX: to translate with, and for programs without PyTorch",
         description="Write a model as ONNX graphs, with tokenizers and an example program, and compare it with ours.",
     )
+    command.add_argument(
+        "model",
+        metavar="MODEL_DIR",
+        type=Path,
+        help="a model folder, or a language pair's (models/ko-en): its champion",
+    )
     _add_common_arguments(command)
     command.add_argument("--int8", action="store_true", help="weights of eight bits: smaller and faster, less exact")
     command.add_argument("folder", metavar="OUT_DIR", type=Path, help="a folder that is not there yet, or is empty")
@@ -223,12 +238,6 @@ def _parser() -> argparse.ArgumentParser:
 
 
 def _add_common_arguments(command: argparse.ArgumentParser) -> None:
-    command.add_argument(
-        "model",
-        metavar="MODEL_DIR",
-        type=Path,
-        help="a model folder, or a language pair's (models/ko-en): its champion; `translate` takes an export's, too",
-    )
     command.add_argument("--to", metavar="LANGUAGE", default="", help="of a model for both directions: into which")
     command.add_argument("--traceback", action="store_true", help="show where in the code an error came from")
 

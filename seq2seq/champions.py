@@ -10,7 +10,7 @@ The champion is the model of the last decision that was no refusal. Needs no PyT
 
 import json
 import shutil
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from datetime import UTC, datetime
 from pathlib import Path
@@ -178,6 +178,11 @@ def resolve(folder: Path) -> Path:
             f"the model's own folder, or choose the champion: `python -m flows models promote {folder.name} MODEL`."
         )
     return folder
+
+
+def resolve_each(folders: Path | str | Sequence[Path | str]) -> list[Path]:
+    """`resolve` for one folder or for several, which may be named by text."""
+    return [resolve(Path(folder)) for folder in ([folders] if isinstance(folders, Path | str) else folders)]
 
 
 def _holds_an_export(folder: Path) -> bool:

@@ -3,7 +3,7 @@
 import math
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 from typing import Any, Self
@@ -14,9 +14,11 @@ from tokenizers import Tokenizer
 
 from seq2seq.batching import batches_by_length, pad_sources
 from seq2seq.beam_search import beam_search
-from seq2seq.champions import resolve
+from seq2seq.champions import resolve_each
 from seq2seq.decoding import StepModel, greedy, longest_translation
 from seq2seq.device import DECODING_KERNELS, autocast, configure, product_type
+from seq2seq.ensemble import Ensemble
+from seq2seq.errors import ModelError
 from seq2seq.export.reading import check_request_of_export
 from seq2seq.model_folder import FolderConfig, LoadedModel, is_export, load_model, tokenizers_of
 from seq2seq.models.linear import packed
@@ -67,38 +69,32 @@ class Translator:
     def of(cls, loaded: LoadedModel, precision: str = "fp32", target_language: str = "") -> Self:
         """A translator with a model that is loaded; the rest is as in `load`."""
         check_precision(precision)
-        loaded = loaded.into(target_language or loaded.config.target_language)
-        device = next(loaded.model.parameters()).device
-        model = _for_decoding(loaded.model, precision, device)
-        autocast_precision = "auto" if precision == "int8" else precision
-        parts = loaded.source_tokenizer, loaded.target_tokenizer, loaded.config
-        return cls(Engine(model, *parts, device, autocast_precision))
+        return cls(_engine_of_model(loaded, precision, target_language))
 
     @classmethod
     def load(
         cls,
-        folder: Path | str,
+        folder: Path | str | Sequence[Path | str],
         runtime: RuntimeSettings | None = None,
         precision: str = "fp32",
         target_language: str = "",
     ) -> Self:
-        """Load a model folder; `precision` is fp32, bf16, auto (bf16 where the processor computes in it) or int8 (see
+        """Load a model folder, or several that decode as one (`seq2seq.ensemble`) and share their vocabularies.
+
+        `precision` is fp32, bf16, auto (bf16 where the processor computes in it) or int8 (see
         `seq2seq.quantization`; what it leaves in floating point is as in auto), which runs on the CPU.
 
         The folder of a language pair (models/ko-en) stands for the model that is in use there. `target_language` may
         be either language of a model for both directions; if empty, it is the one that config.json names. The folder
         of an export (`seq2seq.export`) is run by onnxruntime on the CPU, in the arithmetic and into the language that
-        it was exported for: `precision` is fp32 then. Raises ModelError for a folder that is not in order or a language
-        that the model does not know, ConfigError for a device that is not there or another precision, and UserError for
-        an export where onnxruntime is not installed.
+        it was exported for: `precision` is fp32 then. Raises ModelError for a folder that is not in order, a language
+        that the model does not know, or models that cannot decode together, ConfigError for a device that is not there
+        or another precision, and UserError for an export where onnxruntime is not installed.
         """
         check_precision(precision)
-        runtime, folder = runtime or RuntimeSettings(), resolve(Path(folder))
-        if is_export(folder):
-            return cls(_engine_of_export(folder, runtime, precision, target_language))
-        if precision == "int8" and runtime.device == "auto":
-            runtime = runtime.model_copy(update={"device": "cpu"})
-        return cls.of(load_model(folder, configure(runtime, kernels=DECODING_KERNELS)), precision, target_language)
+        runtime = runtime or RuntimeSettings()
+        folders = resolve_each(folder)
+        return cls(_together(folders, [_engine(each, runtime, precision, target_language) for each in folders]))
 
     @property
     def config(self) -> FolderConfig:
@@ -246,6 +242,41 @@ class Translator:
 
 def _greedy(*batch: Any) -> Found:
     return [[(target, None)] for target in greedy(*batch)]
+
+
+def _together(folders: Sequence[Path], engines: Sequence[Engine]) -> Engine:
+    """One engine of all. Raises ModelError unless all read and write the same tokens of the same languages."""
+    first, *others = engines
+    for folder, other in zip(folders[1:], others, strict=True):
+        for what in ("source", "target"):
+            ours, theirs = (
+                (getattr(each.config, f"{what}_language"), getattr(each, f"{what}_tokenizer").to_str())
+                for each in (first, other)
+            )
+            if ours != theirs:
+                raise ModelError(
+                    f"{folders[0]} and {folder} cannot translate together: they have not the same {what} vocabulary. "
+                    "Train both on one corpus, with the same settings for its text and another training.seed."
+                )
+    return replace(first, model=Ensemble([engine.model for engine in engines])) if others else first
+
+
+def _engine(folder: Path, runtime: RuntimeSettings, precision: str, target_language: str) -> Engine:
+    if is_export(folder):
+        return _engine_of_export(folder, runtime, precision, target_language)
+    if precision == "int8" and runtime.device == "auto":
+        runtime = runtime.model_copy(update={"device": "cpu"})
+    return _engine_of_model(
+        load_model(folder, configure(runtime, kernels=DECODING_KERNELS)), precision, target_language
+    )
+
+
+def _engine_of_model(loaded: LoadedModel, precision: str, target_language: str) -> Engine:
+    loaded = loaded.into(target_language or loaded.config.target_language)
+    device = next(loaded.model.parameters()).device
+    model = _for_decoding(loaded.model, precision, device)
+    parts = loaded.source_tokenizer, loaded.target_tokenizer, loaded.config
+    return Engine(model, *parts, device, "auto" if precision == "int8" else precision)
 
 
 def _engine_of_export(folder: Path, runtime: RuntimeSettings, precision: str, target_language: str) -> Engine:

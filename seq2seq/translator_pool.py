@@ -10,7 +10,7 @@ from types import TracebackType
 from typing import Any, Self
 
 from seq2seq import translator_process
-from seq2seq.champions import resolve
+from seq2seq.champions import resolve_each
 from seq2seq.children import PATIENCE_SECONDS, Child, end
 from seq2seq.cores import usable_cores
 from seq2seq.errors import Seq2SeqError
@@ -31,15 +31,19 @@ class TranslatorPool:
     """
 
     def __init__(
-        self, folder: Path | str, runtime: RuntimeSettings, precision: str = "fp32", target_language: str = ""
+        self,
+        folder: Path | str | Sequence[Path | str],
+        runtime: RuntimeSettings,
+        precision: str = "fp32",
+        target_language: str = "",
     ) -> None:
         check_precision(precision)
-        champion = resolve(Path(folder)).resolve()
+        champions = [each.resolve() for each in resolve_each(folder)]
         threads = (runtime.threads or usable_cores()) // runtime.processes
         each = runtime.model_copy(update={"threads": max(1, threads)})
         self._children = [Child(translator_process.__name__) for _ in range(runtime.processes)]
         for child in self._children:
-            child.connection.send((champion, each, precision, target_language))
+            child.connection.send((champions, each, precision, target_language))
 
     def __enter__(self) -> Self:
         return self
