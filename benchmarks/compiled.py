@@ -80,7 +80,7 @@ def seconds(
         clock = time.perf_counter if number <= warm_updates else time.process_time
         for way, each in learners.items():
             started = clock()
-            each.update(Share(batch, batch.target_tokens), number, config.training.learning_rate / 10)
+            each.update(Share([batch], batch.target_tokens), number, config.training.learning_rate / 10)
             times[way].append(clock() - started)
     return times
 

@@ -77,8 +77,8 @@ def train(asked: Asked) -> None:
 
     def counted(self: loop.Trainer, share: Share) -> None:
         trainers[:] = [self]
-        if asked.processes == 1 and share.batch is not None:
-            turns.count(int((share.batch.outputs_BT != PAD).sum()))
+        if asked.processes == 1:
+            turns.count(sum(int((part.outputs_BT != PAD).sum()) for part in share.parts))
         else:
             turns.count(share.target_tokens)
         one_update(self, share)

@@ -27,9 +27,21 @@ class RuntimeSettings(Section):
         description="Processes that share each batch of a training (best one a core; on CUDA at most one a device; "
         "dropout draws anew with another number), or the lines of `translate`.",
     )
+    gradient_accumulation: int = Field(
+        1,
+        ge=1,
+        le=1024,
+        description="Parts of each batch that a process learns one after another before the weights are updated: less "
+        "memory for the same update, where a batch does not fit a device (dropout draws anew with another number).",
+    )
     device: Literal["auto", "cpu", "cuda"] = Field("auto", description="auto: a CUDA device where there is one.")
     log_every_seconds: float = Field(5.0, gt=0, description="Seconds between two progress messages.")
-    checkpoint_every_seconds: float = Field(30.0, ge=0, description="Seconds between two checkpoints.")
+    checkpoint_every_seconds: float = Field(
+        30.0,
+        ge=0,
+        description="Seconds between two checkpoints; twenty times what one takes where that is longer. 0: one after "
+        "each update.",
+    )
     max_step_minutes: float = Field(
         0.0, ge=0, description="A step that takes longer fails; the same command resumes it. 0: no limit."
     )

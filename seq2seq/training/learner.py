@@ -114,23 +114,24 @@ class Learner:
         return nll / self.copies
 
     def _backward(self, share: Share) -> Tensor:
-        if share.batch is None:
-            return torch.zeros((), device=self.device)
         settings, output = self.settings, self.model.output
+        total = torch.zeros((), device=self.device)
         self.model.train()
-        with autocast(settings.precision, self.device):
-            features_BTF = decoder_features(self.model, share.batch, settings.teacher_forcing_ratio)
-            features_NF = features_BTF.flatten(0, 1).index_select(0, share.batch.real_N)
-            loss, nll = linear_cross_entropy(
-                features_NF,
-                output.weight,
-                output.bias,
-                share.batch.targets_N,
-                settings.label_smoothing,
-                settings.r_drop,
-            )
-        torch.autograd.backward(loss)
-        return nll
+        for batch in share.parts:
+            with autocast(settings.precision, self.device):
+                features_BTF = decoder_features(self.model, batch, settings.teacher_forcing_ratio)
+                features_NF = features_BTF.flatten(0, 1).index_select(0, batch.real_N)
+                loss, nll = linear_cross_entropy(
+                    features_NF,
+                    output.weight,
+                    output.bias,
+                    batch.targets_N,
+                    settings.label_smoothing,
+                    settings.r_drop,
+                )
+            torch.autograd.backward(loss)
+            total += nll
+        return total
 
     def _average(self, number: int) -> None:
         """Exponential moving average (Polyak & Juditsky 1992; decayed as in Morales-Brotons et al. 2024).

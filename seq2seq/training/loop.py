@@ -50,6 +50,8 @@ UNMEASURED_STEPS = 5
 """First steps are slow (kernels are chosen, memory is taken): they do not count when the speed is measured."""
 MEASURED_SHARES = 0.1, 0.2
 """The speed is measured between these shares of a time budget, which is then turned into steps."""
+CHECKPOINT_PAUSE = 20
+"""Between two checkpoints lie so many times the seconds that one takes, at least: a large network's are gigabytes."""
 EQUAL_BLEU = 0.5
 """Validations whose BLEU is this near the highest one are told apart by their loss, whose noise is far smaller."""
 
@@ -183,6 +185,7 @@ class Trainer:
         self._validated = 0.0
         """Seconds of this process that validations took."""
         self._started = self._checkpointed = self._reported = time.monotonic()
+        self._checkpoint_seconds = 0.0
         self._loss = self._rate = math.nan
         self._peak_memory_mib = 0.0
         self._begin(model, plan)
@@ -209,9 +212,8 @@ class Trainer:
         position, learner = self.position, self.learner
         if position.validation_due:
             self._validate()
-        coming = shares(
-            self.data, position.epoch, position.batch, 0, self.replicas.size, learner.copies, learner.device
-        )
+        place = (position.epoch, position.batch, 0, self.replicas.size, self.job.runtime.gradient_accumulation)
+        coming = shares(self.data, *place, learner.copies, learner.device)
         with closing(ahead(coming)) as coming:
             while not position.stopped_by:
                 self._check_stop()
@@ -355,7 +357,8 @@ class Trainer:
             )
 
     def _checkpoint_if_due(self) -> None:
-        if time.monotonic() - self._checkpointed >= self.job.runtime.checkpoint_every_seconds:
+        pause = self.job.runtime.checkpoint_every_seconds
+        if time.monotonic() - self._checkpointed >= (pause and max(pause, CHECKPOINT_PAUSE * self._checkpoint_seconds)):
             self._checkpoint()
 
     def _checkpoint(self) -> None:
@@ -368,6 +371,7 @@ class Trainer:
             "generators": [generator_state(self.learner.device), *self.replicas.generators()],
         }
         save_checkpoint(self.job.checkpoints, state)
+        self._checkpoint_seconds = time.monotonic() - now
 
     def write_history(self) -> None:
         """Losses, rates, scores and times: beside the content, since times differ from run to run."""

@@ -36,7 +36,8 @@ def serve(connection: Connection, descriptor: int) -> None:
     order: dict[str, Any] = json.loads(connection.recv_bytes())
     rank, size = order["rank"], order["size"]
     training = TrainingSettings.model_validate(order["training"])
-    device = configure(RuntimeSettings.model_validate(order["runtime"]), rank, training_kernels(training.precision))
+    runtime = RuntimeSettings.model_validate(order["runtime"])
+    device = configure(runtime, rank, training_kernels(training.precision))
     torch.set_num_threads(max(1, torch.get_num_threads() // size))
     source_tokenizer, target_tokenizer = map(Tokenizer.from_file, order["tokenizers"])
     data = read_training_data(Path(order["pairs"]), source_tokenizer, target_tokenizer, training)
@@ -47,7 +48,8 @@ def serve(connection: Connection, descriptor: int) -> None:
     torch.manual_seed(training.seed + SEEDS_APART * rank + order["step"])
     if order["generator"]:
         set_generator_state(torch.tensor(order["generator"], dtype=torch.uint8), device)
-    with closing(ahead(shares(data, order["epoch"], order["batch"], rank, size, learner.copies, device))) as coming:
+    place = (order["epoch"], order["batch"], rank, size, runtime.gradient_accumulation)
+    with closing(ahead(shares(data, *place, learner.copies, device))) as coming:
         while True:
             message = json.loads(connection.recv_bytes())
             match message["do"]:

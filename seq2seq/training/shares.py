@@ -4,7 +4,7 @@ Shapes in names: B batch, S source positions, T target positions, N real target 
 """
 
 from collections import deque
-from collections.abc import Generator, Iterator
+from collections.abc import Generator, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from typing import TypeVar
@@ -24,32 +24,31 @@ READY = 2
 class Share:
     """The rows of a batch that one process learns from."""
 
-    batch: Batch | None
-    """None where there are fewer rows than processes."""
+    parts: Sequence[Batch]
+    """Learned one after another; none where there are fewer rows than processes."""
     target_tokens: int
     """Of the whole batch, all processes together."""
 
 
 def shares(
-    data: TrainingData, epoch: int, first: int, rank: int, size: int, copies: int, device: torch.device
+    data: TrainingData, epoch: int, first: int, rank: int, size: int, parts: int, copies: int, device: torch.device
 ) -> Iterator[Share]:
-    """This process' share of each batch, epoch after epoch without end, from batch `first` of `epoch` on.
+    """This process' share of each batch in `parts`, epoch after epoch without end, from batch `first` of `epoch` on.
 
-    Every `size`-th row, so that shares hold sentences of the same lengths; each row `copies` times, copy after copy.
+    Every so many-th row, so that parts hold sentences of the same lengths; each row `copies` times, copy after copy.
     """
     while True:
         for batch in data.batches(epoch, first):
-            rows = torch.arange(len(batch.source_BS))[rank::size].repeat(copies)
-            if size == copies == 1:
-                mine: Batch | None = batch
-            else:
-                mine = select_rows(batch, rows) if len(rows) else None
-            yield Share(mine and on_device(mine, device), batch.target_tokens)
+            chosen = (torch.arange(len(batch.source_BS))[rank + size * part :: size * parts] for part in range(parts))
+            mine = [select_rows(batch, rows.repeat(copies)) for rows in chosen if len(rows)]
+            yield Share([on_device(part, device) for part in mine], batch.target_tokens)
         epoch, first = epoch + 1, 0
 
 
 def select_rows(batch: Batch, rows: torch.Tensor) -> Batch:
     """The given rows of a batch on the CPU, in their order, padded no further than these need."""
+    if torch.equal(rows, torch.arange(len(batch.source_BS))):
+        return batch
     lengths_B, outputs_BT = batch.source_lengths_B[rows], batch.outputs_BT[rows]
     real_BT = outputs_BT != PAD
     longest_S, longest_T = int(lengths_B.max()), int(real_BT.sum(1).max())

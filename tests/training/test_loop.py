@@ -30,6 +30,7 @@ from seq2seq.model_folder import load_model
 from seq2seq.ragged import Ragged
 from seq2seq.settings.runtime import RuntimeSettings
 from seq2seq.training import loop
+from seq2seq.training.checkpoint import save_checkpoint
 from seq2seq.training.forcing import decoder_features
 from seq2seq.training.loss import linear_cross_entropy
 from seq2seq.training.progress import Progress
@@ -312,3 +313,25 @@ def test_validation_batches_are_bounded_however_long_a_sentence_is(monkeypatch: 
     validation.nats_per_token(SimpleNamespace(output=SimpleNamespace(weight=None, bias=None)))  # type: ignore[arg-type]
     assert sum(rows for rows, _ in shapes) == len(lengths)
     assert max(rows * columns for rows, columns in shapes) <= 128 * TOKENS_PER_SENTENCE
+
+
+def test_checkpoints_that_take_long_are_written_less_often(train: Train, monkeypatch: pytest.MonkeyPatch) -> None:
+    clock = itertools.count(0.0, 1.0)
+    monkeypatch.setattr("seq2seq.training.loop.time.monotonic", lambda: next(clock))
+    written: list[float] = []
+    often = {"checkpoint_every_seconds": 1e-9}
+
+    def checkpoints(seconds: float) -> int:
+        written.clear()
+
+        def save(folder: Path, state: Any) -> None:
+            save_checkpoint(folder, state)
+            written.append(next(clock))
+            for _ in range(int(seconds)):
+                next(clock)
+
+        monkeypatch.setattr("seq2seq.training.loop.save_checkpoint", save)
+        train(training={"max_steps": 60, "seed": int(seconds), "validations_per_epoch": 0.01}, runtime=often)
+        return len(written)
+
+    assert checkpoints(0) > 3 * checkpoints(1000) > 0

@@ -13,14 +13,19 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 import torch
 from safetensors.torch import load_file
 
 from seq2seq.artifacts import Record
+from seq2seq.batching import EncodedPairs
 from seq2seq.errors import Seq2SeqError, TrainingInterrupted
+from seq2seq.ragged import Ragged
 from seq2seq.training import replicas
+from seq2seq.training.data import TrainingData
 from seq2seq.training.progress import Progress
+from seq2seq.training.shares import shares
 
 Train = Callable[..., Record]
 TWO = {"processes": 2}
@@ -61,6 +66,31 @@ def test_a_batch_with_fewer_rows_than_processes_is_learned_by_some_of_them(train
     assert together.statistics["processes"] == 3
     for name, tensor in weights(tmp_path, together).items():
         torch.testing.assert_close(tensor, expected[name], rtol=1e-2, atol=1e-3)
+
+
+def test_a_batch_in_parts_is_learned_like_a_whole_one(train: Train, tmp_path: Path) -> None:
+    settings = {**SHORT, "r_drop": 1.0}
+    every_step: dict[str, Any] = {"log_every_seconds": 1e-9}
+    whole = train(model=NO_DROPOUT, training=settings, runtime=every_step)
+    curve, expected = losses(tmp_path, whole), weights(tmp_path, whole)
+    for processes in (1, 2):
+        parts = {**every_step, "gradient_accumulation": 3, "processes": processes}
+        found = train(model=NO_DROPOUT, training=settings, runtime=parts)
+        assert losses(tmp_path, found) == pytest.approx(curve, rel=1e-3)
+        for name, tensor in weights(tmp_path, found).items():
+            torch.testing.assert_close(tensor, expected[name], rtol=1e-2, atol=1e-3)
+
+
+def test_the_parts_of_a_batch_are_all_its_rows_and_each_part_has_its_share() -> None:
+    lengths = Ragged.of_lengths(np.full(40, 5, dtype=np.int32), np.full(10, 4))
+    data = TrainingData(EncodedPairs(lengths, lengths), batch_tokens=20, seed=1)
+    for parts in (1, 3, 9):
+        coming = shares(data, 0, 0, 0, 1, parts, 2, torch.device("cpu"))
+        for share in itertools.islice(coming, data.steps_per_epoch):
+            rows = [len(part.source_BS) for part in share.parts]
+            assert len(rows) == min(parts, 4 if sum(rows) == 8 else 2)
+            assert sum(part.target_tokens for part in share.parts) == 2 * share.target_tokens
+            assert max(rows) - min(rows) <= 2
 
 
 def test_a_shared_training_stopped_and_resumed_ends_with_the_same_weights(train: Train, tmp_path: Path) -> None:
