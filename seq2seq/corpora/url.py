@@ -5,8 +5,8 @@
     https://HOST/corpus.tar.gz            an archive (also .zip, .tar, .tgz, .tar.bz2, .tar.xz) with such files in it
 
 A download that broke off goes on where it stopped (RFC 9110, sections 13.1.5 and 14.2), and one that is here is not
-sent again (section 13.1). What the server says of a file (its ETag, or time and size) is its version; files whose
-SHA-256 is in the settings are what they are, whatever the server says.
+sent again (section 13.1). What the server says of a file (its ETag, or else its time, and its size) is its version;
+files whose SHA-256 is in the settings are what they are, whatever the server says.
 """
 
 import json
@@ -195,8 +195,8 @@ def _ask(client: "httpx.Client", source: Source) -> Version:
     response = client.head(source.address)
     if response.status_code in (403, 405, 501):
         with client.stream("GET", source.address) as response:
-            return _version(_accepted(response), source)
-    return _version(_accepted(response), source)
+            return _told_apart(_version(_accepted(response), source))
+    return _told_apart(_version(_accepted(response), source))
 
 
 def _fetch(client: "httpx.Client", source: Source, folder: Path) -> Version:
@@ -212,17 +212,17 @@ def _fetch(client: "httpx.Client", source: Source, folder: Path) -> Version:
             partial.unlink(missing_ok=True)
             raise SourceUnavailable(f"{source.address} is shorter than what was fetched of it: it is fetched anew.")
         version = note.version if response.status_code == 304 else _version(_accepted(response), source)
-        if version != note.version:
+        if _told_apart(version) != _told_apart(note.version):
             place.unlink(missing_ok=True)  # before the note: what is here is always of the version in the note
             partial.unlink(missing_ok=True)
             note.write(version)
-        if not place.is_file():
+        if not (place.is_file() or _is_whole(partial, version)):
             _receive(response, partial)
     if partial.is_file():
         _accept_content(source, partial)
         note.write(version, file_sha256(partial))
         partial.replace(place)
-    return version
+    return _told_apart(version)
 
 
 def _accept_content(source: Source, partial: Path) -> None:
@@ -238,12 +238,17 @@ def _accept_content(source: Source, partial: Path) -> None:
 def _conditions(known: Version, place: Path, partial: Path) -> dict[str, str]:
     """Headers that ask for no more than what is missing. Weak ETags (W/…) do not vouch for single bytes."""
     etag, modified = known.get("etag", ""), known.get("modified", "")
-    if place.is_file():
+    if place.is_file() or _is_whole(partial, known):
         return {"If-None-Match": etag} if etag else {"If-Modified-Since": modified} if modified else {}
     vouched = modified if etag.startswith("W/") else etag or modified
     if vouched and partial.is_file() and partial.stat().st_size:
         return {"Range": f"bytes={partial.stat().st_size}-", "If-Range": vouched}
     return {}
+
+
+def _is_whole(partial: Path, version: Version) -> bool:
+    """Whether all bytes of the file are here: it may have got its name no more when its process ended."""
+    return partial.is_file() and str(partial.stat().st_size) == version.get("bytes")
 
 
 def _receive(response: "httpx.Response", partial: Path) -> None:
@@ -269,6 +274,11 @@ def _version(response: "httpx.Response", source: Source) -> Version:
             f"corpus.sha256 for {source.name}."
         )
     return {name: value for name, value in said.items() if value}
+
+
+def _told_apart(version: Version) -> Version:
+    """What tells one version from another: the same file that is uploaded again keeps its ETag, and not its time."""
+    return {name: value for name, value in version.items() if name != "modified" or "etag" not in version}
 
 
 def _accepted(response: "httpx.Response") -> "httpx.Response":

@@ -45,6 +45,7 @@ class Web:
         self.break_after: dict[str, int] = {}
         """Bytes after which the connection breaks, once."""
         self.says = ("ETag", "Last-Modified")
+        self.modified = "Sun, 22 Nov 2026 09:00:00 GMT"
         self.address = ""
 
     def gets(self) -> list[str]:
@@ -72,11 +73,13 @@ class Handler(BaseHTTPRequestHandler):
             return self.head(code, {"Content-Length": "0"})
         assert content is not None
         etag = f'"{hashlib.sha256(content).hexdigest()[:16]}"'
-        said = {"ETag": etag, "Last-Modified": "Sun, 22 Nov 2026 09:00:00 GMT"}
+        said = {"ETag": etag, "Last-Modified": web.modified}
         headers = {name: said[name] for name in web.says}
         if self.headers.get("If-None-Match") == etag:
             return self.head(304, headers)
         start = int(asked[6:-1]) if asked and self.headers.get("If-Range") == etag else 0
+        if start and start >= len(content):
+            return self.head(416, {"Content-Range": f"bytes */{len(content)}", "Content-Length": "0"})
         if start:
             headers["Content-Range"] = f"bytes {start}-{len(content) - 1}/{len(content)}"
         self.head(206 if start else 200, headers | {"Content-Length": str(len(content) - start)})
@@ -223,6 +226,24 @@ def test_what_did_not_change_is_not_sent_again(web: Web, get: Get) -> None:
     assert web.sent["/valid.de"] == 2 * len(web.files["/valid.de"])
 
 
+def test_the_same_file_uploaded_again_is_the_same_version_where_the_etag_is_of_its_content(web: Web, get: Get) -> None:
+    before = fetching.pin(settings(web))
+    get(settings(web))
+    web.modified = "Mon, 23 Nov 2026 09:00:00 GMT"
+
+    assert get(settings(web)) == EXPECTED
+    assert fetching.pin(settings(web)) == before
+    assert web.sent["/train.de"] == len(web.files["/train.de"])
+
+
+def test_without_an_etag_the_time_of_an_upload_tells_a_new_version(web: Web) -> None:
+    web.says = ("Last-Modified",)
+    before = fetching.pin(settings(web))
+    web.modified = "Mon, 23 Nov 2026 09:00:00 GMT"
+
+    assert fetching.pin(settings(web)) != before
+
+
 def test_a_download_that_broke_off_goes_on_where_it_stopped(web: Web, get: Get) -> None:
     web.break_after = {"/train.en": 100}
     with pytest.raises(SourceUnavailable, match="did not answer in full"):
@@ -230,6 +251,18 @@ def test_a_download_that_broke_off_goes_on_where_it_stopped(web: Web, get: Get) 
 
     assert get(settings(web)) == EXPECTED
     assert [asked for method, path, asked in web.asked if (method, path) == ("GET", "/train.en")] == ["", "bytes=100-"]
+
+
+def test_a_download_whose_last_byte_came_before_the_process_ended_is_not_sent_again(
+    web: Web, get: Get, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with monkeypatch.context() as patch:
+        patch.setattr(url, "file_sha256", lambda path: (_ for _ in ()).throw(KeyboardInterrupt))
+        with pytest.raises(KeyboardInterrupt):
+            get(settings(web))
+
+    assert get(settings(web)) == EXPECTED
+    assert web.sent["/train.de"] == len(web.files["/train.de"])
 
 
 def test_a_file_that_changed_after_the_download_broke_off_is_fetched_from_its_beginning(web: Web, get: Get) -> None:
