@@ -48,9 +48,14 @@ def made_with(folder: Path) -> dict[str, Any]:
 
 
 def adopt(source: ModelSource, job: Job) -> Mapping[str, Any]:
-    """Copy the files that make the model, and nothing that lies beside them. Raises ModelError."""
+    """Copy the files that make the model, and nothing that lies beside them.
+
+    Raises ModelError for a folder that is not in order, or no longer what the job took it for.
+    """
     folder = Path(source.directory)
     config = check_model(folder)
     for name in (CONFIG, *DESCRIBED):
         shutil.copyfile(folder / name, job.into / name)
+    if job.source not in (None, identity(source)):
+        raise ModelError(f"{folder} changed while it was copied: nothing is recorded. Start again once it is complete.")
     return {"languages": [config.source_language, config.target_language]}

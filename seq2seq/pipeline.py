@@ -33,6 +33,8 @@ class Job:
     """True once someone asked for an orderly end; a training then saves a checkpoint and raises."""
     downloads: Path | None = None
     """Folder of what came from the network, for all keys; None: it goes with the checkpoints."""
+    source: Mapping[str, Any] | None = None
+    """Identity of what the step takes from outside the workspace, as its key has it; None: nothing, or not known."""
 
 
 @dataclass(frozen=True)
@@ -161,7 +163,8 @@ def perform(
 
     def write(folder: Path) -> tuple[Mapping[str, Any], float]:
         checkpoints, downloads = workspace.checkpoints(key), workspace.downloads
-        job = Job(folder, checkpoints, runtime or RuntimeSettings(), notify, should_stop, downloads)
+        source = provenance["settings"].get("source")
+        job = Job(folder, checkpoints, runtime or RuntimeSettings(), notify, should_stop, downloads, source)
         opened = (workspace.open(inputs[name], parts) for name, parts in step.inputs.items())
         started = time.perf_counter()
         statistics = step.load()(*(sections[name] for name in step.sections), *opened, job)

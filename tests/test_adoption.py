@@ -1,6 +1,7 @@
 """A model folder taken into the workspace, and the configuration that comes with it."""
 
 import json
+import shutil
 from pathlib import Path
 from typing import Any
 
@@ -34,6 +35,20 @@ def test_what_is_adopted_is_the_model_and_not_what_lies_beside_it(folder: Path, 
 
     assert (second.key, second.digest) == (first.key, first.digest)
     assert set(first.files) == {"config.json", "model.safetensors", "source_tokenizer.json", "target_tokenizer.json"}
+
+
+def test_a_folder_that_changes_between_hashing_and_copying_is_recorded_under_neither_content(
+    folder: Path, tmp_path: Path
+) -> None:
+    source = ModelSource(directory=str(folder))
+    provenance = ingredients(ADOPT, {"source": source}, {}, identity(source))
+    shutil.rmtree(folder)
+    write_tiny_model(folder, seed=20)
+
+    with pytest.raises(ModelError, match=f"{folder} changed while it was copied"):
+        perform(ADOPT, {"source": source}, {}, Workspace(tmp_path / "workspace"), provenance)
+
+    assert list(tmp_path.glob("workspace/artifacts/adopt/*")) == []
 
 
 def test_a_damaged_folder_is_not_adopted(folder: Path) -> None:

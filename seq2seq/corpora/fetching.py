@@ -7,7 +7,7 @@ fast (importing `datasets` alone takes 1.6 seconds).
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
-from seq2seq.errors import ConfigError
+from seq2seq.errors import ConfigError, CorpusError
 from seq2seq.pipeline import Job
 from seq2seq.settings.corpus import CorpusSettings
 
@@ -85,7 +85,8 @@ def fetch(corpus: CorpusSettings, job: Job) -> dict[str, Any]:
     Splits without a name are held out of the training split (see `seq2seq.corpora.held_out`). A revision that is not
     pinned is pinned first; the statistics name it, and the SHA-256s of what was downloaded.
 
-    Raises ConfigError, CorpusError and SourceUnavailable.
+    Raises ConfigError, CorpusError and SourceUnavailable; CorpusError also when the corpus is no longer what the job
+    took it for.
     """
     from seq2seq.corpora.pairs import write_pairs
 
@@ -93,6 +94,11 @@ def fetch(corpus: CorpusSettings, job: Job) -> dict[str, Any]:
         raise ConfigError("corpus.train, corpus.valid and corpus.test are all empty: name at least one split.")
     corpus = pin(corpus)
     splits, origin = _splits(corpus, job)
+    if job.source not in (None, identity(corpus)):
+        raise CorpusError(
+            f"{corpus.directory or 'the corpus'} changed while it was read: nothing is recorded. Start again once the "
+            "files are complete."
+        )
     if counts := corpus.held_out():
         from seq2seq.corpora.held_out import hold_out
 

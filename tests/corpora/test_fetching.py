@@ -5,10 +5,11 @@ from typing import Any
 
 import pytest
 
+from seq2seq.artifacts import Workspace
 from seq2seq.corpora.fetching import can_change, fetch, identity, pin
 from seq2seq.corpora.pairs import pairs_of, read_pairs, write_pairs
 from seq2seq.errors import ConfigError, CorpusError
-from seq2seq.pipeline import Job
+from seq2seq.pipeline import STEPS, Job, ingredients, perform
 from seq2seq.settings.corpus import CorpusSettings
 
 DEMO = CorpusSettings(train_pairs=20, valid_pairs=4, test_pairs=6)
@@ -129,6 +130,18 @@ def test_settings_of_its_own_kind_enter_the_identity(kind: str, changes: dict[st
 def test_files_that_are_missing_are_an_error_before_any_work(tmp_path: Path) -> None:
     with pytest.raises(CorpusError, match="has no test"):
         identity(files_corpus(tmp_path, test="test"))
+
+
+def test_files_that_change_between_hashing_and_reading_are_recorded_under_neither_content(tmp_path: Path) -> None:
+    corpus, workspace = files_corpus(tmp_path), Workspace(tmp_path / "workspace")
+    provenance = ingredients(STEPS["fetch"], {"corpus": corpus}, {}, identity(corpus))
+    for name in ("train.de", "train.en"):
+        (tmp_path / name).write_text("new\n", encoding="utf-8")
+
+    with pytest.raises(CorpusError, match=f"{tmp_path} changed while it was read: nothing is recorded"):
+        perform(STEPS["fetch"], {"corpus": corpus}, {}, workspace, provenance)
+
+    assert list(tmp_path.glob("workspace/artifacts/fetch/*")) == []
 
 
 def test_asking_for_the_identity_imports_no_heavy_library(tmp_path: Path) -> None:
