@@ -45,15 +45,18 @@ class EvaluationProgress:
 
 
 def evaluate(evaluation: EvaluationSettings, train: Artifact, clean: Artifact, job: Job) -> dict[str, Any]:
-    """Write `scores.json`, `translations.jsonl` (a line for each pair), `log/timing.json` and `log/attention.json`.
+    """Score on the split that `clean` is limited to, the test split or the validation split.
+
+    Write `scores.json`, `translations.jsonl` (a line for each pair), `log/timing.json` and `log/attention.json`.
 
     The last holds attention maps of a few sentences, and is empty for a model without attention.
 
-    Raises CorpusError when there is no test pair, ModelError when the model does not load, and TrainingInterrupted
+    Raises CorpusError when that split has no pair, ModelError when the model does not load, and TrainingInterrupted
     when the job is asked to stop.
     """
     loaded = load_model(train.folder, configure(job.runtime, kernels=DECODING_KERNELS))
-    test = _read_test(clean)
+    (split,) = clean.parts
+    test = _read(clean, split)
     loaded = _facing(loaded, test)
     translator = Translator.of(loaded)
     sources, references = test.texts("source"), test.texts("target")
@@ -70,6 +73,7 @@ def evaluate(evaluation: EvaluationSettings, train: Artifact, clean: Artifact, j
     _write_log(job, "attention", _attention_maps(loaded, rows))
     best, worst = _best_and_worst(rows)
     return scores | {
+        "split": split,
         "examples": _shown(_spread(rows, EXAMPLES)),
         "best": best,
         "worst": worst,
@@ -100,13 +104,13 @@ def _int8(folder: Path, test: Pairs, bleu: float, evaluation: EvaluationSettings
     return {"bleu": found, "difference": round(found - bleu, 4)}
 
 
-def _read_test(clean: Artifact) -> Pairs:
-    if not clean.has("test.arrow"):
-        raise CorpusError("There is no test split to score on: name one in corpus.test.")
-    test = read_pairs(clean.file("test.arrow"))
-    if not len(test):
-        raise CorpusError("The test split has no pair: name another in corpus.test, or fill it.")
-    return test
+def _read(clean: Artifact, split: str) -> Pairs:
+    if not clean.has(f"{split}.arrow"):
+        raise CorpusError(f"There is no {split} split to score on: name one in corpus.{split}.")
+    pairs = read_pairs(clean.file(f"{split}.arrow"))
+    if not len(pairs):
+        raise CorpusError(f"The {split} split has no pair: name another in corpus.{split}, or fill it.")
+    return pairs
 
 
 def _facing(loaded: LoadedModel, test: Pairs) -> LoadedModel:

@@ -121,6 +121,10 @@ CONTINUED = replace(
 """`train` from the weights of a model folder, which the record then names among its inputs."""
 
 
+ON_VALID = replace(STEPS["evaluate"], inputs={"train": (), "clean": ("valid",)})
+"""`evaluate` on the validation split."""
+
+
 def code_of(*steps: Step) -> dict[str, str]:
     """Digest of each module that does the work of these steps, as its file is now."""
     return code_digests(*(step.work.partition(":")[0] for step in steps))

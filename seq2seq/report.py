@@ -54,13 +54,14 @@ def build_report(
     `started` has a time zone; `model` is the digest of the model that `scores` are of, `evaluation` the key of the
     record that holds them.
     """
+    test_set = config.corpus.test_set(evaluation.statistics.get("split", "test"))
     return {
         "name": config.name,
         "flow": flow,
         "started": started.astimezone(UTC).isoformat(timespec="seconds"),
         "config_digest": config_digest(config),
         "steps": [asdict(outcome) for outcome in outcomes],
-        "scores": {"test": config.corpus.test_set()} | _chosen(evaluation.statistics, SCORES),
+        "scores": {"test": test_set} | _chosen(evaluation.statistics, SCORES),
         "training": _chosen(training.statistics, TRAINING),
         "peak_memory_mib": _peak_memory_mib(outcomes, training),
         "model": training.digest,

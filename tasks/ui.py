@@ -67,7 +67,8 @@ def show_evaluation(record: Record, model: Record, artifact: Artifact) -> None:
         statistics = record.statistics
         bars = bleu_by_length(statistics["by_source_length"], statistics["bleu"])
         maps = [heat_map(**drawn) for drawn in _read(artifact, "log/attention.json")]
-        page = pages.evaluation_page(statistics, model.digest, current_run().config.corpus.test_set(), bars, maps)
+        test_set = current_run().config.corpus.test_set(statistics["split"])
+        page = pages.evaluation_page(statistics, model.digest, test_set, bars, maps)
         show_page("evaluation", page, told(record))
 
 

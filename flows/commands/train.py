@@ -5,6 +5,7 @@ Importing Prefect takes seconds, so a command checks its configuration before it
 
 import json
 from pathlib import Path
+from typing import Literal
 
 from flows import console
 from flows.commands.options import DEFAULT_WORKSPACE, Settings, Traceback, WorkspacePath
@@ -53,6 +54,7 @@ def train(
 def evaluate(
     model_dir: Path,
     *,
+    split: Literal["test", "valid"] = "test",
     settings: Settings | None = None,
     workspace: WorkspacePath = DEFAULT_WORKSPACE,
     traceback: Traceback = False,
@@ -64,6 +66,8 @@ def evaluate(
     model_dir
         A model folder, or a language pair's (models/ko-en) for its champion; its pipeline.json says where its corpus
         came from, but for the folder of files (--set corpus.directory=…); --set says what else differs.
+    split
+        valid: score on the validation split, to compare settings.
     """
 
     def work() -> None:
@@ -71,7 +75,7 @@ def evaluate(
         with console.prefect_in_the_background(traceback):
             from flows.evaluate_translator import evaluate_translator
 
-            report = evaluate_translator(str(model_dir), checked, str(workspace))
+            report = evaluate_translator(str(model_dir), checked, str(workspace), split)
         show_report(Path(report), Workspace(workspace))
 
     return guarded(work, traceback)

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from seq2seq.corpora.pairs import Pairs
 
 DEMO_LANGUAGES = ("ko", "en")
+DEMO_SPLITS = ("train", "valid", "test")
 
 
 def can_change(settings: CorpusSettings) -> bool:
@@ -61,7 +62,7 @@ def _whole(settings: CorpusSettings) -> dict[str, Any]:
     }
     if settings.kind == "demo":
         counts = [settings.train_pairs, settings.valid_pairs, settings.test_pairs]
-        return chosen | {"splits": sorted(settings.split_names()), "pairs": counts, "seed": settings.seed}
+        return chosen | {"splits": settings.split_names(), "pairs": counts, "seed": settings.seed}
     if settings.kind == "files":
         from seq2seq.corpora import files
 
@@ -136,9 +137,14 @@ def _demo(corpus: CorpusSettings) -> Mapping[str, "Pairs"]:
             f"corpus.kind = demo is Korean and English (ko, en), not {' and '.join(languages)}: set "
             "corpus.source_language and corpus.target_language to ko and en, either way round."
         )
+    for split, name in corpus.split_names().items():
+        if name not in DEMO_SPLITS:
+            raise ConfigError(
+                f"corpus.kind = demo has no split {name}: set corpus.{split} to one of {', '.join(DEMO_SPLITS)}."
+            )
     made = generate(corpus.train_pairs, corpus.valid_pairs, corpus.test_pairs, corpus.seed)
     step = 1 if languages == DEMO_LANGUAGES else -1
-    splits = {split: list(zip(*made[split], strict=True))[::step] for split in corpus.split_names()}
+    splits = {split: list(zip(*made[name], strict=True))[::step] for split, name in corpus.split_names().items()}
     return {split: pairs_of(*languages, *sides) for split, sides in splits.items()}
 
 

@@ -78,9 +78,15 @@ class CorpusSettings(Section):
         names = {"train": self.train, "valid": self.valid, "test": self.test}
         return {split: name for split, name in names.items() if name}
 
-    def test_set(self) -> str:
-        """What the test pairs are, in words for people."""
-        return self.test or f"pairs held out of {self.train}"
+    def test_set(self, split: str = "test") -> str:
+        """What the pairs that are scored are, in words for people."""
+        kind = "validation pairs" if split == "valid" else "pairs"
+        return self.split_names().get(split) or f"{kind} held out of {self.train}"
+
+    def only(self, split: str) -> "CorpusSettings":
+        """The corpus without what one split does not need: all of it, where that split is held out."""
+        others = self.split_names().keys() - {split}
+        return self.model_copy(update=dict.fromkeys(others, "")) if split in self.split_names() else self
 
     def held_out(self) -> dict[str, int]:
         """Pairs of the training split, where there is one, that become each split without a name."""

@@ -60,6 +60,18 @@ def test_the_demo_has_the_splits_that_were_asked_for(tmp_path: Path) -> None:
     assert [path.name for path in folder.iterdir()] == ["test.arrow"]
 
 
+def test_the_demo_knows_its_splits_by_their_names(tmp_path: Path) -> None:
+    as_test = DEMO.model_copy(update={"train": "", "valid": "", "test": "valid"})
+    statistics, _ = fetched(tmp_path, as_test)
+    assert statistics["splits"]["test"]["pairs"] == 4
+    assert identity(as_test) != identity(as_test.model_copy(update={"test": "test"}))
+
+
+def test_the_demo_has_no_other_splits(tmp_path: Path) -> None:
+    with pytest.raises(ConfigError, match=r"no split news: set corpus\.test to one of train, valid, test"):
+        fetched(tmp_path, DEMO.model_copy(update={"test": "news"}))
+
+
 def test_the_demo_translates_either_way(tmp_path: Path) -> None:
     (tmp_path / "there").mkdir()
     (tmp_path / "back").mkdir()

@@ -190,6 +190,19 @@ def test_a_delivered_folder_is_scored_with_the_configuration_that_it_holds(
     assert [line.split()[:2] for line in errors][-1] == ["evaluate", "cached"]
 
 
+def test_the_validation_split_is_scored_where_it_is_asked_for(
+    start: Start, first: tuple[Path, dict[str, object]], tiny_project: Path, tmp_path: Path
+) -> None:
+    folder, place = str(first[1]["model_dir"]), f"corpus.directory={tiny_project / 'corpus'}"
+
+    code, output, errors = finish(
+        start("evaluate", folder, "--split", "valid", "--set", place, "--workspace", str(tmp_path / "workspace"))
+    )
+
+    assert code == 0, errors
+    assert any(line.endswith("on 12 test pairs (valid)") for line in output)
+
+
 @pytest.mark.parametrize(
     ("arguments", "told"),
     [

@@ -149,6 +149,14 @@ def test_a_model_folder_is_scored_on_another_test_set(first: First, workspace: P
     assert executed(read_json(evaluate_translator(first[1]["model_dir"], config, str(workspace)))) == []
 
 
+def test_a_model_folder_is_scored_on_the_validation_split(first: First, workspace: Path, tiny_config: Read) -> None:
+    report = read_json(evaluate_translator(first[1]["model_dir"], tiny_config(), str(workspace), "valid"))
+    by_name = read_json(evaluate_translator(first[1]["model_dir"], tiny_config("corpus.test=valid"), str(workspace)))
+
+    assert (report["scores"]["test"], report["scores"]["test_pairs"]) == ("valid", 12)
+    assert report["scores"] == by_name["scores"] != first[1]["scores"]
+
+
 def test_a_run_that_fails_leaves_nothing_half_written(tiny_project: Path, tmp_path: Path) -> None:
     project = Path(shutil.copytree(tiny_project, tmp_path / "project"))
     (project / "corpus" / "train.en").write_text("one line\n", encoding="utf-8")
@@ -198,6 +206,10 @@ def test_a_corpus_in_one_piece_is_trained_and_scored_on_what_is_held_out(tiny_co
     assert report["scores"]["test_pairs"] >= 7
     assert again["scores"] == report["scores"]
     assert executed(again) == ["adopt"]
+    on_valid = read_json(evaluate_translator(report["model_dir"], one_piece, str(tmp_path / "workspace"), "valid"))
+    assert on_valid["scores"]["test"] == "validation pairs held out of train"
+    assert on_valid["scores"]["test_pairs"] >= 5
+    assert executed(on_valid) == ["evaluate"]
     with pytest.raises(ConfigError, match="may have learned from the pairs that this corpus holds out"):
         evaluate_translator(report["model_dir"], tiny_config("corpus.test="), str(tmp_path / "workspace"))
     assert "Pairs held out of `train`: " in (Path(report["model_dir"]) / "README.md").read_text(encoding="utf-8")
