@@ -11,12 +11,17 @@ from seq2seq.errors import DiskError, Seq2SeqError
 
 FULL = {errno.ENOSPC: "the disk is full", errno.EDQUOT: "the disk quota is used up"}
 SHUT = {errno.EROFS: "the file system is read-only", errno.EACCES: "writing there is not permitted"}
-RUST_CODE = re.compile(r"\(os error (\d+)\)")  # how libraries written in Rust put the number into their text
+TOLD_CODE = re.compile(rf"\(os error (\d+)\)|\[[Ee]rrno ({errno.ENOSPC}|{errno.EDQUOT})\]")
+"""How libraries put the number into their text: those written in Rust, and those that wrap an error of the system."""
+TOLD_FULL = "Not enough disk space"
+"""Of `datasets`, which looks before it writes."""
 
 
 @contextmanager
-def writing(what: str, folder: Path) -> Iterator[None]:
+def writing(what: str, folder: Path, option: str = "--workspace") -> Iterator[None]:
     """In this block `what` is written below `folder`: what the disk refuses there raises DiskError.
+
+    `option` is what names another place.
 
     An access that is denied elsewhere (a source file that may not be read) passes through as it is.
     """
@@ -29,7 +34,7 @@ def writing(what: str, folder: Path) -> Iterator[None]:
         place = Path(name or folder)
         if code not in FULL | SHUT or (code == errno.EACCES and not _lies_in(place, folder)):
             raise
-        raise DiskError(_explanation(what, place, code)) from error
+        raise DiskError(_explanation(what, place, code, option)) from error
 
 
 def in_units(count: int) -> str:
@@ -48,8 +53,10 @@ def _refusal(error: BaseException | None) -> tuple[int, str | None]:
     while error is not None:
         if isinstance(error, OSError) and error.errno:
             return error.errno, error.filename
-        if found := RUST_CODE.search(str(error)):
-            return int(found[1]), None
+        if found := TOLD_CODE.search(str(error)):
+            return int(found[1] or found[2]), None
+        if TOLD_FULL in str(error):
+            return errno.ENOSPC, None
         error = error.__cause__ or error.__context__
     return 0, None
 
@@ -58,14 +65,15 @@ def _lies_in(place: Path, folder: Path) -> bool:
     return place.resolve().is_relative_to(folder.resolve())
 
 
-def _explanation(what: str, place: Path, code: int) -> str:
+def _explanation(what: str, place: Path, code: int, option: str) -> str:
     refused = f"{what} could not be written to {place}"
     stays = "What is recorded stays valid, and the same command goes on from there"
     if code in SHUT:
-        return f"{refused}: {SHUT[code]}. {stays}: make it writable, or name another place with --workspace."
+        return f"{refused}: {SHUT[code]}. {stays}: make it writable, or name another place with {option}."
     existing = next(folder for folder in (place.absolute(), *place.absolute().parents) if folder.exists())
     usage = shutil.disk_usage(existing)
     return (
         f"{refused}: {FULL[code]} ({in_units(usage.free)} of {in_units(usage.total)} free). {stays} once there is "
-        "space: `python -m flows workspace size` says what takes it, `workspace prune` removes what is not needed."
+        "space: `python -m flows workspace size` says what takes it, `workspace prune` removes what is not needed; "
+        f"{option} names another place."
     )

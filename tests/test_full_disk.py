@@ -162,6 +162,44 @@ def test_a_report_that_does_not_fit_leaves_no_run_behind(
     assert list(disk.glob("workspace/runs/*")) == reports
 
 
+def generation_failed() -> Exception:
+    from datasets.exceptions import DatasetGenerationError
+
+    error = DatasetGenerationError("An error occurred while generating the dataset")
+    error.__cause__ = OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+    return error
+
+
+@pytest.mark.parametrize(
+    "fail",
+    [
+        lambda: OSError("Not enough disk space. Needed: 3.10 GiB (download: 1.00 GiB, generated: 2.10 GiB)"),
+        lambda: OSError("Background writer channel closed: [Errno 28] No space left on device"),
+        generation_failed,
+    ],
+)
+def test_a_full_disk_below_the_cache_of_the_hub_is_not_taken_for_the_network(
+    fail: Callable[[], Exception], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    import datasets
+
+    from seq2seq.corpora import hub
+    from seq2seq.settings.corpus import CorpusSettings
+
+    def prepare(*arguments: Any, **named: Any) -> None:
+        raise fail()
+
+    monkeypatch.setattr(datasets, "load_dataset_builder", prepare)
+
+    with pytest.raises(DiskError) as caught:
+        hub.read(CorpusSettings(kind="hub", dataset="owner/name"))
+
+    message = str(caught.value)
+    assert message.startswith(f"the dataset owner/name could not be written to {datasets.config.HF_DATASETS_CACHE}: ")
+    assert " free)" in message
+    assert "HF_HOME" in message
+
+
 def test_on_a_read_only_disk_plan_works_and_a_run_says_what_is_wrong(
     disk: Path, prefect_server: str, tiny_project: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -12,6 +12,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from seq2seq.disk import writing
 from seq2seq.errors import ConfigError, CorpusError, SourceUnavailable
 from seq2seq.settings.corpus import CorpusSettings, or_held_out, with_aliases
 
@@ -46,14 +47,15 @@ def read(settings: CorpusSettings) -> dict[str, "Pairs"]:
     """All splits that were asked for, at the commit `settings.revision`.
 
     Raises CorpusError for what a person can mend (no such dataset, configuration, split or column; a script; no
-    access), SourceUnavailable for what the network did.
+    access), SourceUnavailable for what the network did, DiskError for a full disk below the cache of `datasets`.
     """
     import datasets
 
     from seq2seq.corpora.pairs import pairs_of
     from seq2seq.corpora.tables import sides_of_arrow
 
-    with _hub_errors_explained(settings), _reading_errors_explained(settings), _bars_on_terminals_only():
+    cached = writing(f"the dataset {settings.dataset}", datasets.config.HF_DATASETS_CACHE, "HF_HOME")
+    with _hub_errors_explained(settings), _reading_errors_explained(settings), _bars_on_terminals_only(), cached:
         builder = datasets.load_dataset_builder(settings.dataset, settings.subset or None, revision=settings.revision)
         _require_commit(builder, settings)
         builder.download_and_prepare()
