@@ -2,7 +2,8 @@
 
 A side's text is in a column of its own (`corpus.source_column`, or the language code), or in a column called
 `translation` that holds both by language code. Columns are found by name; a TSV or CSV without a row of names has
-them by number, from 1. A missing cell is an empty sentence, which cleaning counts; text such as NA or null is text.
+them by number, from 1. A blank line is no pair; a missing cell is an empty sentence, which cleaning counts; text such
+as NA or null is text.
 """
 
 import csv
@@ -127,12 +128,13 @@ def _by_column(
     path: Path, rows: Iterator[list[str]], wanted: Sequence[str], separator: str
 ) -> dict[str, list[str | None]]:
     """Columns by the names in the first row, or by number; a short row's missing cells are None."""
-    first = next(rows, [])
-    names, before = first, 1
-    if all(name.isdecimal() for name in wanted) and not set(wanted) <= set(first):
-        names, before, rows = [str(number) for number in range(1, len(first) + 1)], 0, chain([first], rows)
+    numbered = ((number, row) for number, row in enumerate(rows, 1) if len(row) > 1 or "".join(row).strip())
+    top = next(numbered, (1, []))
+    names, above = top[1], []
+    if all(name.isdecimal() for name in wanted) and not set(wanted) <= set(names):
+        names, above = [str(number) for number in range(1, len(names) + 1)], [top]
     cells: list[list[str | None]] = [[] for _ in names]
-    for number, row in enumerate(rows, before + 1):
+    for number, row in chain(above, numbered):
         if len(row) > len(names):
             raise CorpusError(
                 f"{path}, row {number:,} has {len(row)} cells and the first row {len(names)}: a separator inside a "

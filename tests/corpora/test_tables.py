@@ -111,6 +111,14 @@ def test_missing_cells_are_empty_sentences(tmp_path: Path) -> None:
     assert sides(tmp_path, ".parquet", parquet_of({"de": ["eins"], "en": [None]})) == (["eins"], [""])
 
 
+@pytest.mark.parametrize(("suffix", "separator"), [(".tsv", "\t"), (".csv", ",")])
+def test_a_blank_line_is_no_pair(tmp_path: Path, suffix: str, separator: str) -> None:
+    content = f"\nde{separator}en\neins{separator}one\n\n{separator}two\n \n"
+    assert sides(tmp_path, suffix, content) == (["eins", ""], ["one", "two"])
+    with pytest.raises(CorpusError, match="row 4 has 3 cells"):
+        sides(tmp_path, suffix, f"de{separator}en\n\n\na{separator}b{separator}c\n")
+
+
 def test_dictionary_encoded_text_is_text() -> None:
     table = pa.table({"de": pa.array(["eins", "eins"]).dictionary_encode(), "en": ["one", None]})
     assert sides_of_arrow(table, settings_with(), "table") == (["eins", "eins"], ["one", ""])
