@@ -159,7 +159,7 @@ def _read(source: str) -> dict[str, Any]:
             "or give the path of a TOML file."
         )
     try:
-        values = tomllib.loads(path.read_text(encoding="utf-8"))
+        values = tomllib.loads(path.read_text(encoding="utf-8-sig"))
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         raise ConfigError(f"{path} is not valid TOML: {error}.") from None
     directory = values.get("corpus", {}).get("directory") if isinstance(values.get("corpus"), dict) else None
@@ -187,12 +187,20 @@ def _parse_setting(setting: str) -> tuple[list[str], Any]:
     if not equals or not name.strip():
         raise ConfigError(f"--set {setting}: write section.field=value, for example training.learning_rate=0.001.")
     path = name.strip().split(".")
-    if path == ["corpus", "directory"] and text:
-        return path, os.path.abspath(text)
     try:
-        return path, tomllib.loads(f"value = {text}")["value"]
+        value = tomllib.loads(f"value = {text}")["value"]
     except tomllib.TOMLDecodeError:
-        return path, text  # plain words need no quotes: corpus.kind=files
+        value = text  # plain words need no quotes: corpus.kind=files
+    if _takes_text(path) and not isinstance(value, str):
+        value = text  # nor does what elsewhere is a number or a date: corpus.test=2016
+    if path == ["corpus", "directory"] and value:
+        value = os.path.abspath(value)
+    return path, value
+
+
+def _takes_text(path: list[str]) -> bool:
+    field = _section(path).model_fields.get(path[-1])
+    return field is not None and field.annotation is str
 
 
 def _set(values: dict[str, Any], path: list[str], value: Any) -> None:

@@ -30,6 +30,13 @@ def test_words_need_no_quotes_and_empty_text_is_text() -> None:
     assert (config.corpus.test, config.name) == ("", "my-model")
 
 
+@pytest.mark.parametrize("text", ["2016", "1.0", "nan", "2026-11-27", "true"])
+def test_what_looks_like_a_number_or_a_date_is_text_where_text_is_wanted(text: str) -> None:
+    config = load_config("demo", [f"name={text}", f"corpus.test={text}", f'corpus.revision="{text}"'])
+
+    assert (config.name, config.corpus.test, config.corpus.revision) == (text, text, text)
+
+
 def test_a_directory_counts_from_the_file_that_names_it_and_from_here_on_the_command_line(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -38,7 +45,9 @@ def test_a_directory_counts_from_the_file_that_names_it_and_from_here_on_the_com
     monkeypatch.chdir(tmp_path)
 
     assert load_config("conf/mine.toml").corpus.directory == str(tmp_path / "data")
-    assert load_config("conf/mine.toml", ["corpus.directory=other"]).corpus.directory == str(tmp_path / "other")
+    for given in ("other", '"other"', "'other'"):
+        assert load_config("conf/mine.toml", [f"corpus.directory={given}"]).corpus.directory == str(tmp_path / "other")
+    assert load_config("conf/mine.toml", ["corpus.directory="]).corpus.directory == ""
 
 
 def test_a_file_without_a_name_is_called_after_itself(tmp_path: Path) -> None:
@@ -81,6 +90,13 @@ def test_all_wrong_settings_are_told_at_once() -> None:
 def test_an_unknown_preset_gets_the_nearest_one_and_all_of_them() -> None:
     with pytest.raises(ConfigError, match=r"Did you mean demo\? Presets: .*demo"):
         load_config("dem")
+
+
+def test_a_file_may_begin_with_a_byte_order_mark(tmp_path: Path) -> None:
+    path = tmp_path / "mine.toml"
+    path.write_text("\ufeff[training]\nseed = 3\n", encoding="utf-8")
+
+    assert load_config(str(path)).training.seed == 3
 
 
 @pytest.mark.parametrize("content", [b"[corpus", b"\xff\xfe", b"corpus = 1\ncorpus = 2\n"])
