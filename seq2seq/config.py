@@ -110,7 +110,7 @@ class Config(Section):
         if samples and promotion.policy != "always" and promotion.level * (samples + 1) <= 1:
             raise ValueError(
                 f"no p-value of {samples:,} resamples is below level = {promotion.level:g}: set "
-                f"evaluation.bootstrap_samples to {ceil(1 / promotion.level):,} or more, or raise the level"
+                f"evaluation.bootstrap_samples to {ceil(1 / promotion.level)} or more, or raise the level"
             )
         return promotion
 

@@ -143,9 +143,9 @@ def _require_room_for_characters(settings: VocabularySettings, pieces: Counter[s
     needed = len({character for piece in pieces for character in piece}) + len(special)
     if needed > settings.size:
         raise ConfigError(
-            f"vocabulary.size = {settings.size:,} is too small for {settings.kind}: the training text has "
+            f"vocabulary.size = {settings.size} is too small for {settings.kind}: the training text has "
             f"{needed - len(special):,} different characters, and each needs a token beside the "
-            f"{len(special)} special ones. Set vocabulary.size to {needed:,} or more, or clean the corpus."
+            f"{len(special)} special ones. Set vocabulary.size to {needed} or more, or clean the corpus."
         )
 
 

@@ -173,6 +173,8 @@ def test_a_level_that_no_p_value_can_fall_below_is_refused_before_anything_is_tr
     with pytest.raises(ConfigError, match=r"promotion: .* set evaluation\.bootstrap_samples to 200 or more"):
         load_config("demo", wanted)
 
+    with pytest.raises(ConfigError, match=r"set evaluation\.bootstrap_samples to 2000 or more"):
+        load_config("demo", [*wanted[:2], "promotion.level=0.0005"])
     enough = load_config("demo", ["evaluation.bootstrap_samples=200", *wanted[1:]])
     assert p_value(np.ones(200), 1) < enough.promotion.level
 

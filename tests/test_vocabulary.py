@@ -137,6 +137,11 @@ def test_a_size_below_the_number_of_characters_is_an_error_with_both(kind: str) 
         tokenizer_for(kind, ["abcdefghijklmnopqrstuvwxyz012345678"], size=32)
 
 
+def test_the_size_that_is_asked_for_can_be_set_as_it_stands() -> None:
+    with pytest.raises(ConfigError, match=r"1,996 different .* Set vocabulary\.size to 2000 or more"):
+        tokenizer_for("bpe", ["".join(map(chr, range(0x4E00, 0x4E00 + 1995)))], size=32)
+
+
 def test_rare_merges_are_left_out_of_bpe() -> None:
     tokens = tokenizer_for("bpe", ["dog dog", "cat"], min_frequency=2).get_vocab()
     assert "▁dog" in tokens

@@ -72,5 +72,5 @@ def _run_dry(splits: dict[str, dict[str, str]], wanted: dict[str, int]) -> Corpu
     return CorpusError(
         f"The demo grammar gave {len(splits[split]):,} different pairs of the {wanted[split]:,} that "
         f"corpus.{split}_pairs asks for, and none in its last {_PATIENCE:,} sentences. "
-        f"Set corpus.{split}_pairs to {len(splits[split]):,} or less."
+        f"Set corpus.{split}_pairs to {len(splits[split])} or less."
     )
