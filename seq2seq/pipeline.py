@@ -59,7 +59,7 @@ class Step:
 STEPS: dict[str, Step] = {
     step.name: step
     for step in (
-        Step("fetch", "seq2seq.corpora.fetching:fetch", ("corpus",), {}, ("pandas", "pyarrow")),
+        Step("fetch", "seq2seq.corpora.fetching:fetch", ("corpus",), {}, ("pyarrow",)),
         Step(
             "clean",
             "seq2seq.corpora.cleaning:clean",
@@ -148,7 +148,7 @@ def ingredients(
         "code": code_of(step),
         "settings": settings if source is None else {"source": dict(source)},
         "inputs": {name: inputs[name].parts(parts) for name, parts in step.inputs.items()},
-        "libraries": {name: version(name) for name in step.libraries},
+        "libraries": {name: version(name).partition("+")[0] for name in step.libraries},  # +cpu says for which device
     }
 
 

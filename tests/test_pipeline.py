@@ -145,6 +145,15 @@ def test_only_the_settings_of_a_step_enter_its_key() -> None:
     assert key("clean", load_config("demo", ["cleaning.max_words=50"]), inputs) != first
 
 
+def test_the_device_that_a_library_was_built_for_does_not_enter_the_key(monkeypatch: pytest.MonkeyPatch) -> None:
+    inputs = {"fetch": record("fetch", train_arrow="1")}
+    monkeypatch.setattr("seq2seq.pipeline.version", lambda name: "2.13.0")
+    first = key("clean", Config(), inputs)
+    monkeypatch.setattr("seq2seq.pipeline.version", lambda name: "2.13.0+cu130")
+
+    assert key("clean", Config(), inputs) == first
+
+
 def test_the_version_of_a_library_enters_the_key(monkeypatch: pytest.MonkeyPatch) -> None:
     inputs = {"fetch": record("fetch", train_arrow="1")}
     first = key("clean", Config(), inputs)
