@@ -62,8 +62,6 @@ def plan(config: Config, workspace: Workspace, continue_from: Path | None = None
     that was fetched last. Raises CorpusError when source files are missing, ModelError when that folder is not in
     order or does not fit, and UserError when the workspace cannot be read.
     """
-    if workspace.root.exists() and not workspace.root.is_dir():
-        raise UserError(f"The workspace {workspace.root} is a file: name a folder with --workspace.")
     try:
         return list(_planned(_chain(config, workspace, continue_from), workspace))
     except OSError as error:

@@ -3,7 +3,7 @@
 from pathlib import Path
 from typing import Annotated
 
-from cyclopts import Parameter
+from cyclopts import Parameter, validators
 
 from seq2seq.config import validate_config
 from seq2seq.settings.runtime import RuntimeSettings
@@ -12,7 +12,12 @@ Settings = Annotated[
     list[str],
     Parameter(name="--set", negative="", help="section.field=value, for example training.learning_rate=0.001."),
 ]
-WorkspacePath = Annotated[Path, Parameter(name="--workspace", help="Folder that holds everything made so far.")]
+WorkspacePath = Annotated[
+    Path,
+    Parameter(
+        name="--workspace", validator=validators.Path(file_okay=False), help="Folder that holds everything made so far."
+    ),
+]
 Traceback = Annotated[bool, Parameter(name="--traceback", negative="", help="Show where an error came from.")]
 LockServer = Annotated[
     str,

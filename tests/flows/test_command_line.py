@@ -235,6 +235,21 @@ def test_a_wrong_command_line_ends_with_code_2_and_says_what_is_wrong(
     assert list(tmp_path.iterdir()) == []
 
 
+@pytest.mark.parametrize(
+    "command", ["train demo", "retrain demo", "plan demo", "runs list", "models list", "workspace size"]
+)
+def test_a_workspace_that_is_a_file_is_refused_before_anything_is_started(
+    command: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("COLUMNS", "500")
+    place = tmp_path / "file"
+    place.touch()
+
+    assert main([*command.split(), "--workspace", str(place)]) == 2
+
+    assert f'"{place}" is a file' in capsys.readouterr().err
+
+
 def test_a_traceback_is_shown_when_it_is_asked_for(capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["train", "dem", "--traceback"]) == 2
 
