@@ -20,8 +20,8 @@ def hold_out(train: Pairs, counts: Mapping[str, int]) -> dict[str, Pairs]:
 
     All pairs of a source sentence (white space and case aside) go the same way, so that no held-out sentence has been
     seen in training. Which do is told by hashes of the sentences: the order of the pairs does not matter, and of a
-    corpus that grew only new pairs come in, as many as go back to training (others where a sentence became frequent).
-    Pairs with an empty side stay there.
+    corpus that grew only new pairs come in, as many as go back to training (others where a sentence became frequent, or
+    where pairs are gone). Pairs with an empty side stay there.
 
     Raises CorpusError when more than half of the pairs would be held out.
     """
