@@ -27,7 +27,7 @@ def _on_valid(work: Work, evaluation: EvaluationSettings, model: Record, cleaned
 
 
 def _watched(work: Work, model: Record) -> Record:
-    with stop_on_signals() as stop, EvaluationDisplay() as display:
+    with stop_on_signals(work.run.stop) as stop, EvaluationDisplay() as display:
         record = work(should_stop=stop, notify=display)
     show_evaluation(record, model, work.run.workspace.open(record))
     return record

@@ -43,6 +43,7 @@ from tasks.index_storage import IndexStorage
 from tasks.locking import locks_for
 from tasks.presence import present
 from tasks.reporting import headline, say
+from tasks.stopping import StopRequest
 
 P = ParamSpec("P")
 
@@ -79,6 +80,7 @@ class PipelineRun:
     workspace: Workspace
     config: Config
     started: float = field(default_factory=time.perf_counter)
+    stop: StopRequest = field(default_factory=StopRequest)
     outcomes: list[StepOutcome] = field(default_factory=list)
     records: dict[str, Record] = field(default_factory=dict)
     verified: set[str] = field(default_factory=set)
@@ -253,6 +255,7 @@ def _run(
         unknown = Seq2SeqError(f"{step.name}: the result could not be recorded; Prefect's log says why.")
         raise locks.refusal or storage.error or unknown
     run.note(record, not work.done, time.perf_counter() - started, work.why)
+    run.stop.heed(f"Stopped after {step.name}, which is recorded: the same command goes on from there.")
     return record
 
 

@@ -52,6 +52,15 @@ class StopRequest:
         orphaned = self._worker is not None and os.getppid() != self._worker
         return self.signal_number is not None or orphaned or self._cancelled_in_ui()
 
+    def heed(self, message: str) -> None:
+        """Raise TrainingInterrupted, with that message, if the end has come."""
+        if self():
+            raise (
+                TrainingInterrupted(message)
+                if self.signal_number is None
+                else StoppedBySignal(message, self.signal_number)
+            )
+
     def _cancelled_in_ui(self) -> bool:
         if not self._cancelled and time.monotonic() - self._asked >= POLL_SECONDS:
             answer = _is_cancelling()
@@ -61,12 +70,11 @@ class StopRequest:
 
 
 @contextmanager
-def stop_on_signals() -> Iterator[StopRequest]:
-    """Turn the first SIGINT or SIGTERM into a request; a second one of them acts at once, as without this.
+def stop_on_signals(request: StopRequest) -> Iterator[StopRequest]:
+    """Turn the first SIGINT or SIGTERM into that request; a second one of them acts at once, as without this.
 
     Signals reach the main thread only: elsewhere (a task runner's thread) nothing is installed.
     """
-    request = StopRequest()
     if threading.current_thread() is not threading.main_thread():
         yield request
         return

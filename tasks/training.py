@@ -58,7 +58,7 @@ def _continue(
 
 
 def _watched(work: Work) -> Record:
-    with stop_on_signals() as stop, only_training(work.run, stop), TrainingDisplay() as display:
+    with stop_on_signals(work.run.stop) as stop, only_training(work.run, stop), TrainingDisplay() as display:
         record = work(should_stop=stop, notify=display)
     show_training(record, work.run.workspace.open(record))
     return record

@@ -2,6 +2,8 @@
 
 import errno
 import logging
+import os
+import signal
 import sys
 import threading
 import time
@@ -26,7 +28,7 @@ from tasks import index_storage
 from tasks import step as step_module
 from tasks.locks import FileLocks
 from tasks.step import PipelineRun, Work, cached_step, pipeline_run
-from tasks.stopping import cancelled_when_stopped
+from tasks.stopping import StoppedBySignal, cancelled_when_stopped, stop_on_signals
 
 pytestmark = pytest.mark.usefixtures("prefect_server")
 
@@ -43,6 +45,7 @@ class Echo:
     def __init__(self) -> None:
         self.errors: list[Exception] = []
         self.seconds = 0.0
+        self.signals: list[signal.Signals] = []
         self.attempts = 0
         self.found: list[int] = []
 
@@ -55,6 +58,8 @@ class Echo:
             raise self.errors.pop(0)
         time.sleep(self.seconds)
         (job.into / "echo.txt").write_text(echo.text, encoding="utf-8")
+        while self.signals:
+            os.kill(os.getpid(), self.signals.pop())
         return {}
 
 
@@ -74,7 +79,8 @@ def run(echo: Echo, tmp_path: Path) -> Callable[..., PipelineRun]:
 
     @cached_step(Step("echo", "echo_step:work", ("echo",), {}, ()))
     def task(work: Work, echo: EchoSettings) -> Record:
-        return work()
+        with stop_on_signals(work.run.stop):
+            return work()
 
     @flow
     @cancelled_when_stopped
@@ -204,13 +210,31 @@ def test_waiting_for_another_run_is_not_counted_as_time_that_a_step_takes(
     release.join()
 
 
+def how_the_last_run_ended() -> tuple[StateType, str | None]:
+    with get_client(sync_client=True) as client:
+        last = client.read_flow_runs(sort=FlowRunSort.EXPECTED_START_TIME_DESC, limit=1)[0]
+    assert last.state is not None
+    return last.state.type, last.state.message
+
+
 def test_a_run_that_was_asked_to_stop_ends_as_cancelled(echo: Echo, run: Callable[..., PipelineRun]) -> None:
     echo.errors = [TrainingInterrupted("stopped at step 7")]
 
     with pytest.raises(TrainingInterrupted, match="stopped at step 7"):
         run()
 
-    with get_client(sync_client=True) as client:
-        last = client.read_flow_runs(sort=FlowRunSort.EXPECTED_START_TIME_DESC, limit=1)[0]
-    assert last.state is not None
-    assert (last.state.type, last.state.message) == (StateType.CANCELLED, "stopped at step 7")
+    assert how_the_last_run_ended() == (StateType.CANCELLED, "stopped at step 7")
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_a_signal_after_a_step_s_last_look_ends_the_run_once_the_result_is_recorded(
+    echo: Echo, run: Callable[..., PipelineRun], number: signal.Signals
+) -> None:
+    echo.signals = [number]
+
+    with pytest.raises(StoppedBySignal, match=r"Stopped after echo, which is recorded") as raised:
+        run()
+
+    assert raised.value.signal_number == number
+    assert how_the_last_run_ended() == (StateType.CANCELLED, str(raised.value))
+    assert [outcome.cached for outcome in run().outcomes] == [True]

@@ -12,7 +12,7 @@ from tasks.stopping import StoppedBySignal, StopRequest, stop_on_signals
 
 
 def stop_in_good_order(number: int) -> None:
-    with stop_on_signals() as stop:
+    with stop_on_signals(StopRequest()) as stop:
         assert not stop()
         os.kill(os.getpid(), number)
         if stop():
@@ -32,7 +32,7 @@ def test_the_first_signal_is_a_request_and_the_error_names_it(number: signal.Sig
 
 def test_a_second_ctrl_c_stops_at_once() -> None:
     def ask_twice() -> None:
-        with stop_on_signals() as stop:
+        with stop_on_signals(StopRequest()) as stop:
             os.kill(os.getpid(), signal.SIGINT)
             assert stop()
             os.kill(os.getpid(), signal.SIGINT)
@@ -42,7 +42,7 @@ def test_a_second_ctrl_c_stops_at_once() -> None:
 
 
 def test_an_interruption_without_a_signal_stays_what_it_is() -> None:
-    with pytest.raises(TrainingInterrupted) as raised, stop_on_signals():
+    with pytest.raises(TrainingInterrupted) as raised, stop_on_signals(StopRequest()):
         raise TrainingInterrupted("asked for by a budget")
 
     assert type(raised.value) is TrainingInterrupted
@@ -53,7 +53,7 @@ def test_another_thread_installs_nothing() -> None:
     seen: list[tuple[StopRequest, object]] = []
 
     def work() -> None:
-        with stop_on_signals() as stop:
+        with stop_on_signals(StopRequest()) as stop:
             seen.append((stop, signal.getsignal(signal.SIGINT)))
 
     thread = threading.Thread(target=work)
@@ -70,14 +70,14 @@ def test_a_cancellation_in_the_ui_is_a_request_too(monkeypatch: pytest.MonkeyPat
     monkeypatch.setattr(stopping, "_is_cancelling", lambda: next(answers))
     monkeypatch.setattr(stopping, "POLL_SECONDS", 0.0)
 
-    with stop_on_signals() as stop:
+    with stop_on_signals(StopRequest()) as stop:
         assert [stop(), stop(), stop()] == [False, True, True]
 
 
 def test_the_server_is_not_asked_at_every_step(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(stopping, "_is_cancelling", lambda: pytest.fail("asked too soon"))
 
-    with stop_on_signals() as stop:
+    with stop_on_signals(StopRequest()) as stop:
         assert not any(stop() for _ in range(1000))
 
 
@@ -86,6 +86,6 @@ def test_a_server_that_does_not_answer_is_left_alone_for_a_while(monkeypatch: py
     monkeypatch.setattr(stopping, "_is_cancelling", lambda: asked.append(None))
     monkeypatch.setattr(stopping, "POLL_SECONDS", 0.0)
 
-    with stop_on_signals() as stop:
+    with stop_on_signals(StopRequest()) as stop:
         assert not any(stop() for _ in range(1000))
     assert len(asked) == 1
