@@ -24,12 +24,16 @@ POLL_SECONDS = 0.2
 class Locks(ABC):
     """Prefect's `LockManager`, and `held` for everybody else. All times are seconds.
 
-    `on_wait` is called once with the key when someone else holds the lock. `refusal` says why a result was not
-    recorded, since Prefect keeps to itself what goes wrong while it records one.
+    `on_wait` is called once with the key when someone else holds the lock, and `on_poll` before each further attempt:
+    what it raises ends the wait. `refusal` says why a result was not recorded, since Prefect keeps to itself what goes
+    wrong while it records one.
     """
 
-    def __init__(self, on_wait: Callable[[str], None] = lambda key: None) -> None:
+    def __init__(
+        self, on_wait: Callable[[str], None] = lambda key: None, on_poll: Callable[[], None] = lambda: None
+    ) -> None:
         self.on_wait = on_wait
+        self.on_poll = on_poll
         self.refusal: Seq2SeqError | None = None
 
     @abstractmethod
@@ -99,8 +103,13 @@ class FileLocks(Locks):
     of the same name.
     """
 
-    def __init__(self, folder: Path, on_wait: Callable[[str], None] = lambda key: None) -> None:
-        super().__init__(on_wait)
+    def __init__(
+        self,
+        folder: Path,
+        on_wait: Callable[[str], None] = lambda key: None,
+        on_poll: Callable[[], None] = lambda: None,
+    ) -> None:
+        super().__init__(on_wait, on_poll)
         self._folder = folder
         self._guard = threading.Lock()
         self._held: dict[str, tuple[str, int]] = {}
@@ -149,7 +158,9 @@ class FileLocks(Locks):
         path.parent.mkdir(parents=True, exist_ok=True)
         descriptor = os.open(path, os.O_RDWR | os.O_CREAT, 0o666)
         try:
-            got_it = wait_until(lambda: taken(descriptor, LOCK_EX | LOCK_NB), timeout, lambda: self.on_wait(key))
+            got_it = wait_until(
+                lambda: taken(descriptor, LOCK_EX | LOCK_NB), timeout, lambda: self.on_wait(key), self.on_poll
+            )
         except BaseException:
             os.close(descriptor)
             raise
@@ -159,10 +170,16 @@ class FileLocks(Locks):
         return descriptor
 
 
-def wait_until(attempt: Callable[[], bool], timeout: float | None, on_wait: Callable[[], None]) -> bool:
+def wait_until(
+    attempt: Callable[[], bool],
+    timeout: float | None,
+    on_wait: Callable[[], None],
+    on_poll: Callable[[], None] = lambda: None,
+) -> bool:
     """Repeat `attempt` until it succeeds, at most `timeout` seconds; False when it did not.
 
-    `on_wait` is called once, after the first attempt failed and only where there is time to wait.
+    `on_wait` is called once, after the first attempt failed and only where there is time to wait; `on_poll` before
+    each further attempt.
     """
     deadline = None if timeout is None else time.monotonic() + timeout
     if attempt():
@@ -171,6 +188,7 @@ def wait_until(attempt: Callable[[], bool], timeout: float | None, on_wait: Call
         on_wait()
     while deadline is None or time.monotonic() < deadline:
         time.sleep(POLL_SECONDS)
+        on_poll()
         if attempt():
             return True
     return False

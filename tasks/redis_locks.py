@@ -63,9 +63,10 @@ class RedisLocks(Locks):
         address: str,
         identity: str,
         on_wait: Callable[[str], None] = lambda key: None,
+        on_poll: Callable[[], None] = lambda: None,
         expiry_seconds: float = EXPIRY_SECONDS,
     ) -> None:
-        super().__init__(on_wait)
+        super().__init__(on_wait, on_poll)
         self._address = address
         self._identity = identity
         self._expiry_seconds = expiry_seconds
@@ -93,7 +94,9 @@ class RedisLocks(Locks):
             return True
         lock = Lock(self._client, self._name(key), timeout=self._expiry_seconds, thread_local=False)
         with self._answering():
-            taken = wait_until(lambda: lock.acquire(blocking=False), acquire_timeout, lambda: self.on_wait(key))
+            taken = wait_until(
+                lambda: lock.acquire(blocking=False), acquire_timeout, lambda: self.on_wait(key), self.on_poll
+            )
         if taken:
             self._keep(key, Holding(holder, lock))
         return taken
@@ -117,7 +120,9 @@ class RedisLocks(Locks):
 
     def wait_for_lock(self, key: str, timeout: float | None = None) -> bool:
         with self._answering():
-            return wait_until(lambda: not self._client.exists(self._name(key)), timeout, lambda: self.on_wait(key))
+            return wait_until(
+                lambda: not self._client.exists(self._name(key)), timeout, lambda: self.on_wait(key), self.on_poll
+            )
 
     def is_locked(self, key: str) -> bool:
         """Whether anyone holds the lock, as Prefect asks before it writes a result; LockLost when ours is gone."""

@@ -232,7 +232,8 @@ def _run(
     work = Work(step, sections, inputs, source)
     run = work.run
     storage = IndexStorage(basepath=str(run.workspace.index))
-    locks = locks_for(run.workspace, run.config.runtime, on_wait=_say_waiting)
+    stopped = f"Stopped while another run did {step.name}. What is done stays done: the same command goes on."
+    locks = locks_for(run.workspace, run.config.runtime, _say_waiting, lambda: run.stop.heed(stopped))
     bound = task.with_options(
         task_run_name=f"{step.name} {work.key[:8]}",
         cache_policy=Address(

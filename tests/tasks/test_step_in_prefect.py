@@ -24,7 +24,7 @@ from seq2seq.errors import CorpusError, DiskError, SourceUnavailable, StepTimedO
 from seq2seq.pipeline import Job, Step
 from seq2seq.settings.runtime import RuntimeSettings
 from seq2seq.settings.section import Section
-from tasks import index_storage
+from tasks import index_storage, stopping
 from tasks import step as step_module
 from tasks.locks import FileLocks
 from tasks.step import PipelineRun, Work, cached_step, pipeline_run
@@ -194,20 +194,41 @@ def test_a_step_that_takes_longer_than_it_may_fails_once_and_says_how_to_go_on(
     assert [outcome.cached for outcome in run().outcomes] == [False]
 
 
+def another_run_does_the_step(run: Callable[..., PipelineRun], workspace: Path) -> Callable[[], None]:
+    """The step is not done yet, and its lock held; gives what releases it."""
+    key = run().records["echo"].key
+    Workspace(workspace).index_file("echo", key).unlink()
+    locks = FileLocks(Workspace(workspace).locks)
+    locks.acquire_lock(f"echo/{key}.json", "another run")
+    return lambda: locks.release_lock(f"echo/{key}.json", "another run")
+
+
 def test_waiting_for_another_run_is_not_counted_as_time_that_a_step_takes(
     run: Callable[..., PipelineRun], tmp_path: Path
 ) -> None:
-    key = run().records["echo"].key
-    workspace = Workspace(tmp_path)
-    workspace.index_file("echo", key).unlink()
-    locks = FileLocks(workspace.locks)
-    locks.acquire_lock(f"echo/{key}.json", "another run")
-    release = threading.Timer(8, locks.release_lock, (f"echo/{key}.json", "another run"))
+    release = threading.Timer(8, another_run_does_the_step(run, tmp_path))
     release.start()
 
     assert [outcome.cached for outcome in run(max_step_minutes=0.1).outcomes] == [False]
 
     release.join()
+
+
+def test_a_run_that_waits_for_another_can_be_cancelled_in_the_ui(
+    run: Callable[..., PipelineRun], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    release = another_run_does_the_step(run, tmp_path)
+    monkeypatch.setattr(stopping, "POLL_SECONDS", 0.0)
+    monkeypatch.setattr(stopping, "_is_cancelling", lambda: True)
+    deadline = threading.Timer(60, release)
+    deadline.start()
+
+    with pytest.raises(TrainingInterrupted, match="Stopped while another run did echo"):
+        run()
+
+    deadline.cancel()
+    release()
+    assert how_the_last_run_ended()[0] is StateType.CANCELLED
 
 
 def how_the_last_run_ended() -> tuple[StateType, str | None]:
