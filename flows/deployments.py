@@ -14,12 +14,14 @@ from typing import Any
 import yaml
 from prefect import Flow
 from prefect.client.schemas.actions import DeploymentScheduleCreate
+from prefect.client.schemas.objects import ConcurrencyLimitConfig, ConcurrencyLimitStrategy
 from prefect.client.schemas.schedules import CronSchedule, IntervalSchedule, RRuleSchedule
 from prefect.events import DeploymentTriggerTypes
 from prefect.exceptions import MissingFlowError, ParameterBindError, ParameterTypeError, SignatureMismatchError
 from prefect.flows import load_flow_from_entrypoint
-from prefect.utilities.templating import apply_values
-from pydantic import TypeAdapter, ValidationError
+from prefect.utilities.collections import get_from_dict
+from prefect.utilities.templating import PlaceholderType, apply_values, find_placeholders
+from pydantic import PositiveInt, TypeAdapter, ValidationError
 
 from seq2seq.config import load_config
 from seq2seq.errors import ConfigError
@@ -31,6 +33,7 @@ KNOWN_ENTRIES = frozenset({
     "version_type", "work_pool",
 })
 # fmt: on
+POOL_ENTRIES = frozenset({"name", "work_queue_name", "job_variables"})
 SCHEDULES = {"cron": CronSchedule, "interval": IntervalSchedule, "rrule": RRuleSchedule}
 TIMING = {field for schedule in SCHEDULES.values() for field in schedule.model_fields}
 SCHEDULE_ENTRIES = DeploymentScheduleCreate.model_fields.keys() - {"schedule"}
@@ -39,7 +42,15 @@ WAYS_OUT = {
     "cron": 'five fields, minute hour day month weekday, for example "0 3 * * *": every day at 3',
     "timezone": "a name such as Europe/Berlin, or UTC",
     "active": "true or false",
+    "collision_strategy": "ENQUEUE (the next run waits) or CANCEL_NEW",
 }
+
+
+class ConcurrencyLimit(ConcurrencyLimitConfig):
+    """As the server takes it when a deployment is made."""
+
+    limit: PositiveInt
+    collision_strategy: ConcurrencyLimitStrategy
 
 
 def read_config(source: str) -> dict[str, Any]:
@@ -62,9 +73,14 @@ def checked_deployments(path: Path) -> list[dict[str, Any]]:
     """
     content = _read(path)
     deployments = content.get("deployments") or []
-    values = {**os.environ, **_configs(content.get("build") or [])}
+    steps = [*(content.get("build") or []), *(content.get("push") or [])]
+    configs = _configs(steps)
+    values = {**os.environ, **configs}
     filled = [apply_values(one, values, remove_notset=False) for one in deployments]
     problems = [f"{_title(one)}: {problem}" for one in filled for problem in _problems(one)]
+    others = len(steps) > len(configs)
+    for template, one in zip(deployments, filled, strict=True):
+        problems += [f"{_title(one)}: {problem}" for problem in _template_problems(template, configs, others)]
     counts = Counter((one.get("entrypoint"), one.get("name")) for one in filled)
     problems += [f"{flow}: {count} deployments named {name}" for (flow, name), count in counts.items() if count > 1]
     if problems:
@@ -96,6 +112,22 @@ def _title(deployment: Mapping[str, Any]) -> str:
     return f"{flow}/{deployment.get('name', '?')}"
 
 
+def _template_problems(deployment: Mapping[str, Any], configs: Mapping[str, Any], others: bool) -> Iterator[str]:
+    """Templates that Prefect would put nothing in the place of.
+
+    With `others`, or steps of the deployment's own, those may fill what is not of a configuration. What is filled when
+    a run begins is left to Prefect.
+    """
+    others = others or bool(deployment.get("build") or deployment.get("push"))
+    triggers = [{**one, "parameters": None} for one in deployment.get("triggers") or [] if isinstance(one, Mapping)]
+    there = ", ".join(f"{step}.{entry}" for step, config in configs.items() for entry in config)
+    for text, name, kind in sorted(find_placeholders({**deployment, "pull": None, "triggers": triggers})):
+        step = name.partition(".")[0]
+        later = kind is not PlaceholderType.STANDARD or step == "ctx" or (others and step not in configs)
+        if not later and get_from_dict({**os.environ, **configs}, name) is None:
+            yield f"{text}: nothing fills this in; the build steps give {there or 'nothing'}"
+
+
 def _problems(deployment: Mapping[str, Any]) -> Iterator[str]:
     """What is wrong with a deployment, in words."""
     for entry in deployment.keys() - KNOWN_ENTRIES:
@@ -105,6 +137,10 @@ def _problems(deployment: Mapping[str, Any]) -> Iterator[str]:
     pool = deployment.get("work_pool")
     if not (isinstance(pool, Mapping) and pool.get("name")):
         yield "work_pool.name: missing; the worker of `make worker` serves seq2seq"
+    for entry in (pool.keys() - POOL_ENTRIES) if isinstance(pool, Mapping) else ():
+        yield f"work_pool.{_no_such(entry, POOL_ENTRIES)}"
+    if deployment.get("concurrency_limit") is not None:
+        yield from _limit_problems("concurrency_limit", deployment["concurrency_limit"])
     yield from _parameter_problems(deployment)
     for index, schedule in enumerate(deployment.get("schedules") or []):
         yield from _schedule_problems(f"schedules[{index}]", schedule)
@@ -123,6 +159,17 @@ def _parameter_problems(deployment: Mapping[str, Any]) -> Iterator[str]:
         flow.validate_parameters(deployment.get("parameters") or {})
     except (ParameterTypeError, ParameterBindError, SignatureMismatchError) as error:
         yield f"parameters: {error}"
+
+
+def _limit_problems(place: str, limit: Any) -> Iterator[str]:
+    entries = limit if isinstance(limit, Mapping) else {"limit": limit, "collision_strategy": "ENQUEUE"}
+    known = ConcurrencyLimit.model_fields
+    for entry in entries.keys() - known:
+        yield f"{place}.{_no_such(entry, known)}"
+    try:
+        ConcurrencyLimit.model_validate({name: value for name, value in entries.items() if name in known})
+    except ValidationError as error:
+        yield from _explain(place, error)
 
 
 def _schedule_problems(place: str, schedule: Any) -> Iterator[str]:

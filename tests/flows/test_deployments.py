@@ -120,6 +120,23 @@ def test_a_form_shows_the_settings_in_the_order_of_their_definition(form: dict[s
         ({"schedules": ["0 3 * * *"]}, "schedules[0] is '0 3 * * *': write what it is and when, for example cron:"),
         ({"schedule": {"cron": "0 25 * * *"}}, "schedule: there is no such entry; did you mean schedules?"),
         ({"name": None}, "name: missing"),
+        ({"concurrency_limit": 0}, "concurrency_limit.limit is 0: Input should be greater than 0"),
+        (
+            {"concurrency_limit": {"limit": 1}},
+            "concurrency_limit.collision_strategy is {'limit': 1}: Field required; expected: ENQUEUE (the next run",
+        ),
+        (
+            {"concurrency_limit": {"limit": 1, "collision_strategy": "QUEUE"}},
+            "concurrency_limit.collision_strategy is 'QUEUE'",
+        ),
+        (
+            {"concurrency_limit": {"limit": 1, "collision_stratgy": "ENQUEUE"}},
+            "concurrency_limit.collision_stratgy: there is no such entry; did you mean collision_strategy?",
+        ),
+        (
+            {"work_pool": {"name": "seq2seq", "job_varables": {}}},
+            "work_pool.job_varables: there is no such entry; did you mean job_variables?",
+        ),
     ],
 )
 def test_a_wrong_entry_is_named_with_its_deployment_and_value(
@@ -158,6 +175,52 @@ def test_deployments_of_a_toml_file_have_its_settings(tmp_path: Path, tiny_proje
 
     assert deployment["name"] == "tiny"
     assert deployment["parameters"]["config"]["corpus"]["directory"] == str(tiny_project / "corpus")
+
+
+def with_build(path: Path, *steps: dict[str, Any]) -> Path:
+    """The same prefect.yaml, with build steps."""
+    content = yaml.safe_load(path.read_text(encoding="utf-8"))
+    path.write_text(yaml.safe_dump(content | {"build": list(steps)}), encoding="utf-8")
+    return path
+
+
+READ_DEMO = {"flows.deployments.read_config": {"id": "one", "source": "demo"}}
+
+
+@pytest.mark.parametrize(
+    "entries",
+    [
+        {"name": "{{ settings.name }}"},
+        {"name": "mine", "description": "{{ one.nam }}"},
+        {"triggers": [{"expect": ["x"], "match": {"prefect.resource.id": "corpus.{{ settings.name }}"}}]},
+    ],
+)
+def test_a_template_that_nothing_fills_is_named(tmp_path: Path, entries: dict[str, Any]) -> None:
+    path = with_build(write(tmp_path, **entries), READ_DEMO)
+
+    with pytest.raises(ConfigError, match=r"\{\{ (settings.name|one.nam) \}\}: nothing .*one.config, one.name, "):
+        checked_deployments(path)
+
+
+def test_templates_that_are_filled_elsewhere_are_left_alone(tmp_path: Path) -> None:
+    entries = {
+        "description": "{{ prefect.variables.who }} {{ $NOBODY_SETS_THIS }} {{ one.name }}",
+        "work_pool": {"name": "seq2seq", "job_variables": {"name": "{{ ctx.flow_run.name }}"}},
+        "triggers": [{"expect": ["x"], "parameters": {"workspace": "{{ event.resource.name }}"}}],
+        "pull": [{"prefect.deployments.steps.git_clone": {"branch": "{{ asked.when.it.runs }}"}}],
+    }
+
+    assert len(checked_deployments(with_build(write(tmp_path, **entries), READ_DEMO))) == 1
+
+
+def test_another_build_step_may_fill_a_template_but_not_one_of_a_configuration(tmp_path: Path) -> None:
+    step = {"prefect.deployments.steps.run_shell_script": {"id": "commit", "script": "git rev-parse HEAD"}}
+    path = with_build(write(tmp_path, version="{{ commit.stdout }}"), READ_DEMO, step)
+    assert checked_deployments(path)
+
+    path = with_build(write(tmp_path, version="{{ one.stdout }}"), READ_DEMO, step)
+    with pytest.raises(ConfigError, match=r"\{\{ one.stdout \}\}: nothing"):
+        checked_deployments(path)
 
 
 @pytest.mark.parametrize(
