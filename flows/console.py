@@ -40,7 +40,12 @@ class _Lines(logging.Handler):
     def emit(self, record: logging.LogRecord) -> None:
         ours = getattr(record, "for_people", False)
         if ours or (record.levelno >= logging.WARNING and not record.name.startswith("prefect")):
-            print(record.getMessage(), file=sys.stderr, flush=True)
+            try:
+                print(record.getMessage(), file=sys.stderr, flush=True)
+            except BrokenPipeError:
+                raise
+            except OSError:  # a full disk behind it is no reason to end a training
+                pass
 
 
 def _replace_console_handlers() -> None:

@@ -1,10 +1,13 @@
 """How a command ends: its errors as a message and an exit code, without a traceback."""
 
+import os
 import signal
 import sys
 import traceback as tracebacks
 from collections.abc import Callable
+from contextlib import suppress
 
+from seq2seq.disk import FULL
 from seq2seq.errors import Seq2SeqError, TrainingInterrupted, UserError
 from seq2seq.standard_output import READER_GONE, reader_is_gone
 
@@ -17,11 +20,28 @@ def guarded(work: Callable[[], None], traceback: bool) -> int:
     except (Exception, KeyboardInterrupt) as error:
         if isinstance(error, BrokenPipeError) and reader_is_gone():
             return READER_GONE
-        if traceback:
-            tracebacks.print_exception(error)
-        print(explain(error), file=sys.stderr)
+        with suppress(OSError):  # nor may there be space for this
+            if traceback:
+                tracebacks.print_exception(error)
+            print(explain(error), file=sys.stderr)
         return exit_code(error)
+    finally:
+        _discard_what_cannot_be_written()
     return 0
+
+
+def _discard_what_cannot_be_written() -> None:
+    """Python tries once more when it ends, and makes 120 of the exit code if that fails."""
+    for stream in (sys.stdout, sys.stderr):
+        try:
+            stream.flush()
+        except OSError:
+            os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())
+
+
+def _no_space(error: BaseException) -> str:
+    """Why the output could not be written; empty for other errors. Those of the files that we write name them."""
+    return FULL.get(error.errno or 0, "") if isinstance(error, OSError) and error.filename is None else ""
 
 
 def explain(error: BaseException) -> str:
@@ -32,6 +52,8 @@ def explain(error: BaseException) -> str:
         return "Interrupted. What is done stays done: the same command goes on from there."
     if isinstance(error, Seq2SeqError):
         return f"error: {error}"
+    if reason := _no_space(error):
+        return f"error: the output could not be written: {reason}."
     return f"error: {type(error).__name__}: {error}\nThis was not foreseen; --traceback shows where it came from."
 
 
@@ -41,4 +63,4 @@ def exit_code(error: BaseException) -> int:
         return 128 + signal.SIGINT
     if isinstance(error, TrainingInterrupted):
         return 128 + int(getattr(error, "signal_number", signal.SIGINT))
-    return 2 if isinstance(error, UserError) else 1
+    return 2 if isinstance(error, UserError) or _no_space(error) else 1
