@@ -24,7 +24,7 @@ from dataclasses import dataclass, field
 from typing import Any, Concatenate, Literal, ParamSpec, cast
 
 from prefect import Task
-from prefect.cache_policies import CachePolicy
+from prefect.cache_policies import NO_CACHE, CachePolicy
 from prefect.serializers import Serializer
 from prefect.task_engine import TaskRunTimeoutError
 from prefect.tasks import exponential_backoff
@@ -57,7 +57,11 @@ HOST_TROUBLE = frozenset(
 def trying_again_may_help(task: Any, task_run: Any, state: Any) -> bool:
     """True for what the network or a host did, and for nothing else."""
     error = state.result(raise_on_failure=False)
-    return isinstance(error, SourceUnavailable) or (isinstance(error, OSError) and error.errno in HOST_TROUBLE)
+    return isinstance(error, SourceUnavailable) or _is_host_trouble(error)
+
+
+def _is_host_trouble(error: object) -> bool:
+    return isinstance(error, OSError) and error.errno in HOST_TROUBLE
 
 
 RETRY_RULE: dict[str, Any] = {
@@ -215,12 +219,23 @@ def cached_step(
         @functools.wraps(function)
         def call(*positional: P.args, **named: P.kwargs) -> Record:
             _, *arguments = signature.bind(None, *positional, **named).args
-            source = identify(arguments[0]) if identify else None
+            source = _identified(identify, arguments[0]) if identify else None
             return _run(task, pipeline.STEPS[step] if isinstance(step, str) else step, arguments, source)
 
         return call
 
     return decorate
+
+
+def _identified(identify: Callable[[Any], Mapping[str, Any]], section: Any) -> Mapping[str, Any]:
+    """What the section stands for outside the workspace; a task only where it is to be tried again."""
+    try:
+        return identify(section)
+    except OSError as error:
+        if not _is_host_trouble(error):
+            raise
+        say(f"{error}; trying again")
+        return Task(identify, name="identify", cache_policy=NO_CACHE, **RETRY_RULE)(section)
 
 
 def _run(

@@ -118,6 +118,36 @@ def test_a_source_that_stays_unavailable_is_given_up(echo: Echo, run: Callable[.
     assert echo.attempts == 1 + step_module.RETRY_RULE["retries"]
 
 
+@pytest.mark.parametrize(
+    ("number", "attempts", "ends_as"), [(errno.ESTALE, 3, StateType.COMPLETED), (errno.EACCES, 1, StateType.FAILED)]
+)
+def test_a_source_on_a_host_that_is_away_is_looked_at_again(
+    echo: Echo, tmp_path: Path, number: int, attempts: int, ends_as: StateType
+) -> None:
+    errors = [OSError(number, "away"), OSError(number, "away")]
+    looked = []
+
+    def identify(section: EchoSettings) -> dict[str, str]:
+        looked.append(section)
+        if errors:
+            raise errors.pop()
+        return {"text": section.text}
+
+    @cached_step(Step("echo", "echo_step:work", ("echo",), {}, ()), identify=identify)
+    def task(work: Work, echo: EchoSettings) -> Record:
+        return work()
+
+    @flow
+    def one_step() -> None:
+        with pipeline_run(Workspace(tmp_path), Config()):
+            task(EchoSettings())
+
+    one_step(return_state=True)
+
+    assert looked == [EchoSettings()] * attempts
+    assert how_the_last_run_ended()[0] is ends_as
+
+
 def test_what_the_user_did_is_not_tried_again_and_leaves_no_record(
     echo: Echo, run: Callable[..., PipelineRun], tmp_path: Path
 ) -> None:
