@@ -20,6 +20,8 @@ OLDEST_SERVER = "3.8.8"
 """The oldest Prefect that pyproject.toml admits, and so the oldest server that this was tested with."""
 LOCAL_SERVER = "http://127.0.0.1:4200/api"
 """Where `make ui` starts a server."""
+PROXY_SAYS_GONE = (502, 503, 504)
+"""What a proxy answers in the place of a server that is gone."""
 SECONDS_TO_ANSWER = 20.0
 SECONDS_TO_SEND = 10.0
 
@@ -67,8 +69,10 @@ def _noticing_its_loss() -> Iterator[None]:
         yield
     except Exception as error:
         import httpx
+        from prefect.exceptions import PrefectHTTPStatusError
 
-        if not isinstance(error, httpx.TransportError):
+        behind_proxy = isinstance(error, PrefectHTTPStatusError) and error.response.status_code in PROXY_SAYS_GONE
+        if not (isinstance(error, httpx.TransportError) or behind_proxy):
             raise
         raise ServerLost(
             f"Prefect's server stopped answering during the run: {_reason(error)}. What is done stays done: the same "

@@ -16,7 +16,8 @@ import tomllib
 import urllib.error
 import urllib.request
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
+from functools import partial
 from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
 from typing import Any
@@ -108,17 +109,25 @@ def test_a_server_a_little_older_than_ours_is_used_and_said_so(
         check_version("3.8.7")
 
 
-def test_a_server_that_goes_during_a_run_is_one_clear_error() -> None:
+@contextmanager
+def nothing_there() -> Iterator[str]:
+    """Address of nobody."""
+    yield f"http://127.0.0.1:{free_port()}/api"
+
+
+@pytest.mark.parametrize("gone", [nothing_there, *(partial(answering, status, "") for status in (502, 503, 504))])
+def test_a_server_that_goes_during_a_run_is_one_clear_error(gone: Callable[[], AbstractContextManager[str]]) -> None:
+    """A proxy in front of it answers in its place."""
     from prefect.client.orchestration import get_client
     from prefect.settings import PREFECT_API_URL, PREFECT_CLIENT_MAX_RETRIES, temporary_settings
 
-    with answering(200, json.dumps(prefect.__version__)) as url:
-        there, gone = {PREFECT_API_URL: url, PREFECT_CLIENT_MAX_RETRIES: 0}, f"http://127.0.0.1:{free_port()}/api"
+    with answering(200, json.dumps(prefect.__version__)) as url, gone() as later:
+        there = {PREFECT_API_URL: url, PREFECT_CLIENT_MAX_RETRIES: 0}
         with (
             pytest.raises(ServerLost, match="stopped answering"),
             temporary_settings(there),
             connection(),
-            temporary_settings({PREFECT_API_URL: gone}),
+            temporary_settings({PREFECT_API_URL: later}),
         ):
             get_client(sync_client=True).api_version()
 
