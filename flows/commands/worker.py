@@ -85,15 +85,19 @@ def _interrupt(number: int, frame: FrameType | None) -> None:
 
 
 def _end_runs(worker: int) -> None:
-    """Ask the worker's runs to end, and wait until they did. Linux only: elsewhere none is found."""
-    runs = _children(worker)
-    for run in runs:
-        with suppress(ProcessLookupError):
-            os.kill(run, signal.SIGTERM)
-    if runs:
-        print(f"waiting for {len(runs)} run(s) to save what they have; Ctrl-C again stops at once", file=sys.stderr)
+    """Ask the worker's runs to end, and wait until they did. Linux only: elsewhere none is found.
+
+    The worker goes on meanwhile, since it says what became of them: a run that it takes up then is asked, too.
+    """
+    asked: set[int] = set()
     deadline = time.monotonic() + SECONDS_TO_SAVE
-    while set(runs) & set(_children(worker)) and time.monotonic() < deadline:
+    while (runs := set(_children(worker))) and time.monotonic() < deadline:
+        for run in runs - asked:
+            with suppress(ProcessLookupError):
+                os.kill(run, signal.SIGTERM)
+        if not asked:
+            print(f"waiting for {len(runs)} run(s) to save what they have; Ctrl-C again stops at once", file=sys.stderr)
+        asked |= runs
         time.sleep(0.1)
 
 

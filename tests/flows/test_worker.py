@@ -1,12 +1,16 @@
 """From nothing to a scheduled run: a server, all of prefect.yaml, and a worker, each a process of its own."""
 
 import signal
+import subprocess
+import sys
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 from typing import Any
 
 import pytest
 
+from flows.commands.worker import _end_runs
 from seq2seq.config import Config
 from tests.flows.prefect_site import CHECKOUT, Site
 
@@ -116,6 +120,46 @@ def test_a_worker_that_is_stopped_lets_its_runs_save_their_checkpoints(
     assert state_of(site, run) == "CRASHED"
     assert checkpoints(site) == before + 1
     assert not site.doing(run)
+
+
+RUN = """
+import signal, sys, time
+from pathlib import Path
+def save(number, frame):
+    time.sleep(0.5)
+    Path(sys.argv[1]).touch()
+    sys.exit()
+signal.signal(signal.SIGTERM, save)
+signal.pthread_sigmask(signal.SIG_UNBLOCK, [signal.SIGTERM])
+print("running", flush=True)
+time.sleep(600)
+"""
+WORKER = f"""
+import signal, subprocess, sys, time
+signal.pthread_sigmask(signal.SIG_BLOCK, [signal.SIGTERM])  # until a run is ready for it
+def start(name):
+    run = subprocess.Popen([sys.executable, "-c", {RUN!r}, name], stdout=subprocess.PIPE)
+    run.stdout.readline()
+    return run
+runs = [start("first")]
+print("ready", flush=True)
+time.sleep(0.2)
+runs.append(start("second"))
+for run in runs:
+    run.wait()
+"""
+
+
+def test_a_run_that_begins_while_the_worker_ends_is_asked_to_save_too(tmp_path: Path) -> None:
+    command = [sys.executable, "-c", WORKER]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, cwd=tmp_path) as worker:
+        assert worker.stdout
+        worker.stdout.readline()
+
+        _end_runs(worker.pid)
+
+        worker.kill()
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["first", "second"]
 
 
 def test_a_training_whose_worker_was_killed_saves_its_checkpoint_and_ends(
