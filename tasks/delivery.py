@@ -1,7 +1,6 @@
 """What a run leaves for the person who started it: the shareable model folder and the report."""
 
 import time
-from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -29,11 +28,10 @@ def deliver(run: PipelineRun, model: Record, scores: Record) -> str:
 
 def report(run: PipelineRun, model: Record, scores: Record, model_dir: Path, **more: Any) -> Path:
     """Write the run's report.json, with `more` keys of its flow, and config.json."""
-    seconds = time.perf_counter() - run.started
-    started = datetime.now().astimezone() - timedelta(seconds=seconds)
+    seconds = time.perf_counter() - run.counter
     context = FlowRunContext.get()
     flow = context.flow.name if context and context.flow else ""
-    content = build_report(run.config, flow, started, run.outcomes, model, scores, model_dir, seconds)
+    content = build_report(run.config, flow, run.started, run.outcomes, model, scores, model_dir, seconds)
     content |= more
     show_summary(run, content)
-    return write_report(content, run.config, run.workspace.root / "runs", started)
+    return write_report(content, run.config, run.workspace.root / "runs", run.started)

@@ -21,6 +21,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass, field
+from datetime import datetime
 from typing import Any, Concatenate, Literal, ParamSpec, cast
 
 from prefect import Task
@@ -83,7 +84,9 @@ class PipelineRun:
 
     workspace: Workspace
     config: Config
-    started: float = field(default_factory=time.perf_counter)
+    started: datetime = field(default_factory=lambda: datetime.now().astimezone())
+    counter: float = field(default_factory=time.perf_counter)
+    """What it said when the run began: it goes on neither with the wall's clock nor while the machine sleeps."""
     stop: StopRequest = field(default_factory=StopRequest)
     outcomes: list[StepOutcome] = field(default_factory=list)
     records: dict[str, Record] = field(default_factory=dict)

@@ -3,8 +3,11 @@
 import json
 import os
 import shutil
+import time
 from collections.abc import Callable
+from datetime import UTC, datetime
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -14,6 +17,7 @@ from flows.train_translator import train_translator
 from seq2seq.artifacts import Record, Workspace
 from seq2seq.config import Config, load_config
 from seq2seq.errors import ConfigError, CorpusError
+from tasks import delivery
 
 STEPS = ["fetch", "clean", "tokenize", "vocabulary", "encode", "train", "evaluate"]
 
@@ -65,6 +69,19 @@ def test_a_second_run_executes_nothing_and_comes_to_the_same(workspace: Path, fi
     assert again["scores"] == first[1]["scores"]
     assert again["training"] == first[1]["training"]
     assert again["config_digest"] == first[1]["config_digest"]
+
+
+def test_a_report_says_when_its_run_began_though_the_machine_slept_since(
+    workspace: Path, tiny_config: Read, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Sleep counts on the clock on the wall, and not in the counter that measures how long a run works."""
+    counter, behind = time.perf_counter, 3600
+    monkeypatch.setattr(delivery, "time", SimpleNamespace(perf_counter=lambda: counter() - behind))
+    before = datetime.now(UTC).replace(microsecond=0)
+
+    report = run(tiny_config(), workspace)
+
+    assert before <= datetime.fromisoformat(report["started"]) <= datetime.now(UTC)
 
 
 def test_a_moved_workspace_keeps_every_hit(workspace: Path, tiny_config: Read) -> None:
