@@ -20,14 +20,15 @@ from tasks.vocabulary import build_vocabulary, encode
 
 @translation_flow("retrain-translator", "retrain {config.name}")
 def retrain_translator(
-    config: Config, workspace: str = "workspace", keep_days: Annotated[int, Field(ge=0)] = 30
+    config: Config, workspace: str = "workspace", keep_days: Annotated[int, Field(ge=0)] = 30, prune: bool = True
 ) -> str:
     """Train a challenger where the data, a setting or the code changed, and promote it if it beats the champion.
 
     Args:
         config: What to train on and how; `promotion` says when a challenger takes the champion's place.
         workspace: Folder that holds everything made so far. What is there already is not made again.
-        keep_days: What no model in use needs and no run used for so many days is removed in the end; 0: nothing.
+        keep_days: What no model in use needs and no run used for so many days is removed in the end.
+        prune: Whether anything is.
 
     Returns:
         Path of the run's report.json.
@@ -43,6 +44,6 @@ def retrain_translator(
         challenger = train_challenger(ids, vocabulary, pairs, parent)
         outcome = decide(challenger, pairs)
         path = report(run, challenger, outcome.scores, outcome.champion, decision=outcome.decision)
-        if keep_days:
+        if prune:
             tidy(run, keep_days)
         return str(path)

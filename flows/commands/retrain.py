@@ -14,8 +14,12 @@ from flows.guard import guarded
 from seq2seq.config import load_config
 
 KeepDays = Annotated[
-    int, Parameter(validator=Number(gte=0), help="Remove what nobody used for so many days; 0: remove nothing.")
+    int,
+    Parameter(
+        validator=Number(gte=0), help="In the end, remove what no model in use needs and nobody used for so many days."
+    ),
 ]
+NoPrune = Annotated[bool, Parameter(name="--no-prune", negative="", help="Remove nothing.")]
 
 
 def retrain(
@@ -24,6 +28,7 @@ def retrain(
     settings: Settings | None = None,
     workspace: WorkspacePath = DEFAULT_WORKSPACE,
     keep_days: KeepDays = 30,
+    no_prune: NoPrune = False,
     traceback: Traceback = False,
 ) -> int:
     """Train on the data as it is now, compare with the model in use, and promote the better one.
@@ -39,7 +44,7 @@ def retrain(
         with console.prefect_in_the_background(traceback):
             from flows.retrain_translator import retrain_translator
 
-            report = retrain_translator(checked, str(workspace), keep_days)
+            report = retrain_translator(checked, str(workspace), keep_days, not no_prune)
         show(Path(report))
 
     return guarded(work, traceback)

@@ -40,7 +40,7 @@ class Site:
         return load_config(str(self.project / "tiny.toml"), settings)
 
     def retrain(self, *settings: str) -> Report:
-        return read(retrain_translator(self.config(*settings), str(self.workspace), 0))
+        return read(retrain_translator(self.config(*settings), str(self.workspace), prune=False))
 
     def edit(self, split: str = "train", more: str = "") -> None:
         """Turn the sentences of a split around: another text of the same words, unless there are `more`."""
@@ -268,14 +268,15 @@ def test_a_run_that_ends_right_after_a_promotion_has_promoted(site: Site, monkey
     assert site.actions() == ["promoted", "promoted"]
 
 
-def test_what_nobody_used_for_long_is_removed_and_what_is_in_use_stays(site: Site) -> None:
+@pytest.mark.parametrize("keep_days", [0, 1])
+def test_what_nobody_used_for_long_is_removed_and_what_is_in_use_stays(site: Site, keep_days: int) -> None:
     site.edit()
     refused = site.retrain()["decision"]["model"]
     site.edit()
     for index_file in site.workspace.glob("index/*/*.json"):
         os.utime(index_file, (1, 1))
 
-    report = read(retrain_translator(site.config(), str(site.workspace), 1))
+    report = read(retrain_translator(site.config(), str(site.workspace), keep_days))
 
     champion = site.shelf.champion()
     assert champion is not None
@@ -284,10 +285,23 @@ def test_what_nobody_used_for_long_is_removed_and_what_is_in_use_stays(site: Sit
     assert refused != champion.model
 
 
+def test_nothing_is_removed_where_that_is_asked_for(site: Site) -> None:
+    site.edit()
+    site.retrain()
+    for index_file in site.workspace.glob("index/*/*.json"):
+        os.utime(index_file, (1, 1))
+    site.edit()
+
+    command = ["retrain", str(site.project / "tiny.toml"), "--workspace", str(site.workspace), "--no-prune"]
+    assert main(command) == 0
+
+    assert len(list((site.workspace / "artifacts" / "train").iterdir())) == 2
+
+
 def start(site: Site, server: str, *program: str) -> "subprocess.Popen[str]":
     command = ["retrain", str(site.project / "tiny.toml"), "--set", "promotion.policy=always"]
     return subprocess.Popen(
-        [sys.executable, *program, *command, "--workspace", str(site.workspace), "--keep-days", "0"],
+        [sys.executable, *program, *command, "--workspace", str(site.workspace), "--no-prune"],
         cwd=CHECKOUT,
         env={**os.environ, "PREFECT_API_URL": server, "OMP_NUM_THREADS": "1"},
         stdout=subprocess.PIPE,
