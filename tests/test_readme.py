@@ -11,10 +11,11 @@ from pathlib import Path
 import pytest
 
 from flows.__main__ import app, main
-from seq2seq.config import preset_names
+from seq2seq.config import load_config, preset_names
 
 CHECKOUT = Path(__file__).parents[1]
 README = (CHECKOUT / "README.md").read_text(encoding="utf-8")
+CORPORA = (CHECKOUT / "docs" / "corpora.md").read_text(encoding="utf-8")
 QUICK = [
     *(
         "--set",
@@ -121,6 +122,12 @@ def known(words: list[str]) -> bool:
         return False
     inner = [name for name in app[words[0]] if not name.startswith("-")]
     return not inner or (len(words) > 1 and words[1] in inner)
+
+
+@pytest.mark.parametrize("example", re.findall(r"```toml\n(.*?)```", CORPORA, re.DOTALL))
+def test_every_example_of_a_corpus_is_a_configuration(example: str, tmp_path: Path) -> None:
+    (tmp_path / "my.toml").write_text(example, encoding="utf-8")
+    assert load_config(str(tmp_path / "my.toml")).corpus.kind != "demo"
 
 
 def test_every_make_target_that_the_readme_names_exists() -> None:
