@@ -1,4 +1,9 @@
-"""`python -m seq2seq translate MODEL_DIR < in.txt > out.txt` and `python -m seq2seq export MODEL_DIR OUT_DIR`"""
+"""Use a trained model.
+
+python -m seq2seq translate MODEL_DIR < in.txt > out.txt
+python -m seq2seq score MODEL_DIR < pairs.tsv > scores.txt
+python -m seq2seq export MODEL_DIR OUT_DIR
+"""
 
 from __future__ import annotations
 
@@ -37,7 +42,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
         if options.command == "export":
             export(options)
         else:
-            translate(options, cast(BufferedReader, sys.stdin.buffer), sys.stdout.buffer)
+            work = translate if options.command == "translate" else score
+            work(options, cast(BufferedReader, sys.stdin.buffer), sys.stdout.buffer)
     except Seq2SeqError as error:
         if options.traceback:
             traceback.print_exc()
@@ -53,7 +59,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         if reason is None or error.filename:  # of a file that is read
             raise
         standard_output.discard()
-        print(f"error: the translations could not be written to standard output: {reason}.", file=sys.stderr)
+        print(f"error: the output could not be written to standard output: {reason}.", file=sys.stderr)
         return 2
     return 0
 
@@ -64,24 +70,13 @@ def translate(options: argparse.Namespace, source: BufferedReader, target: Binar
     What one read gives is translated together: a file goes through in large batches, and whoever waits at the
     other end of a pipe has the answer before writing on.
     """
-    from seq2seq.champions import resolve_each
-
-    folders = resolve_each(options.models)
-    config = _config(options, folders[0])
+    config, loading = _prepared(options)
+    decoding = config.evaluation
     if options.n_best is not None:
-        check_n_best(options.n_best, config.evaluation.beam_size)
-    from seq2seq.export.reading import check_request_of_export
-    from seq2seq.model_folder import check_model, is_export
-
-    for folder in folders:  # before PyTorch, whose import takes seconds
-        if is_export(folder):
-            check_request_of_export(folder, config.runtime, options.precision, options.to)
-        else:
-            check_model(folder)
-    decoding, loading = config.evaluation, (folders, config.runtime, options.precision, options.to)
+        check_n_best(options.n_best, decoding.beam_size)
     with _translator(config.runtime.processes, loading) as translator:
         if options.precision == "int8":
-            print(*dict.fromkeys(map(int8_cost, folders)), sep="\n", file=sys.stderr)
+            print(*dict.fromkeys(map(int8_cost, loading[0])), sep="\n", file=sys.stderr)
         search, before = (decoding.beam_size, decoding.length_penalty, decoding.batch_sentences), 0
         for lines in read_lines(source):
             if options.n_best is None:
@@ -91,6 +86,52 @@ def translate(options: argparse.Namespace, source: BufferedReader, target: Binar
             target.writelines(f"{text}\n".encode() for text in texts)
             target.flush()
             before += len(lines)
+
+
+def score(options: argparse.Namespace, source: BufferedReader, target: BinaryIO) -> None:
+    """Write a score for each pair of `source`, whose lines are a source text, a tab and a target text."""
+    config, loading = _prepared(options)
+    from seq2seq.translator import Translator
+
+    translator, decoding, before = Translator.load(*loading), config.evaluation, 0
+    for lines in read_lines(source):
+        for pairs in _pairs(lines, before):
+            sides = [text for text, _ in pairs], [text for _, text in pairs]
+            scores = translator.score(*sides, decoding.length_penalty, decoding.batch_sentences)
+            target.writelines(f"{found:.4f}\n".encode() for found in scores)
+            target.flush()
+        before += len(lines)
+
+
+def _pairs(lines: Sequence[str], before: int) -> Iterator[list[tuple[str, str]]]:
+    """The lines as pairs, all at once; `before` is how many lines came before them."""
+    pairs: list[tuple[str, str]] = []
+    for number, line in enumerate(lines, before + 1):
+        source, *targets = line.split("\t")
+        if len(targets) != 1:
+            yield pairs
+            raise UserError(
+                f"Line {number:,} of the input has {len(targets)} tabs: a pair is a source text, one tab and a target "
+                "text, as `paste texts.de texts.en` writes it."
+            )
+        pairs.append((source, targets[0]))
+    yield pairs
+
+
+def _prepared(options: argparse.Namespace) -> tuple[Config, Any]:
+    """The settings, and what a translator is loaded with, both checked before PyTorch, whose import takes seconds."""
+    from seq2seq.champions import resolve_each
+    from seq2seq.export.reading import check_request_of_export
+    from seq2seq.model_folder import check_model, is_export
+
+    folders = resolve_each(options.models)
+    config = _config(options, folders[0])
+    for folder in folders:
+        if is_export(folder):
+            check_request_of_export(folder, config.runtime, options.precision, options.to)
+        else:
+            check_model(folder)
+    return config, (folders, config.runtime, options.precision, options.to)
 
 
 @contextmanager
@@ -165,7 +206,7 @@ def _config(options: argparse.Namespace, folder: Path) -> Config:
         "runtime": ("threads", "processes", "device"),
     }
     sections = {
-        section: {name: getattr(options, name) for name in names if getattr(options, name) is not None}
+        section: {name: getattr(options, name) for name in names if getattr(options, name, None) is not None}
         for section, names in given.items()
     }
     scored = {name: value for name, value in scored_with(folder).items() if name in ("beam_size", "length_penalty")}
@@ -182,20 +223,9 @@ def _parser() -> argparse.ArgumentParser:
         help="translate lines of standard input",
         description="Translate UTF-8 text from standard input to standard output: one line out for each line in.",
     )
-    command.add_argument(
-        "models",
-        metavar="MODEL_DIR",
-        type=Path,
-        nargs="+",
-        help="the folder of a model or of an export, or a language pair's (models/ko-en): its champion. Several with "
-        "the same vocabularies decode as one: slower, and better than each",
-    )
-    _add_common_arguments(command)
+    _add_decoding_arguments(command)
     command.add_argument(
         "--beam-size", type=int, help="hypotheses kept per sentence; 1 is greedy (default: as it was scored)"
-    )
-    command.add_argument(
-        "--length-penalty", type=float, help="exponent of the length in a score (default: as it was scored)"
     )
     command.add_argument(
         "--n-best",
@@ -204,22 +234,18 @@ def _parser() -> argparse.ArgumentParser:
         help="the N best translations of each line, N up to the beam size: number of the line, score "
         "(log-probability over length) and text, with tabs between",
     )
-    command.add_argument("--batch-sentences", type=int, help="sentences decoded together (default: 128)")
-    command.add_argument("--threads", type=int, help="cores to work on (default: all)")
     command.add_argument(
         "--processes",
         type=int,
         help="share the lines among so many processes, which take seconds to start: for large files, one a core",
     )
-    command.add_argument("--device", help="auto, cpu or cuda (default: auto)")
-    command.add_argument("--precision", choices=PRECISIONS, default="fp32", help="arithmetic (default: fp32)")
-    command.add_argument(
-        "--int8",
-        dest="precision",
-        action="store_const",
-        const="int8",
-        help="matrix products in 8-bit integers: faster on a CPU; says what it costs in BLEU",
+    command = commands.add_parser(
+        "score",
+        help="say how likely a model finds translations that are given",
+        description="Read pairs from standard input, a source text, a tab and a target text a line, and write a score "
+        "for each: log-probability over length, as of `translate --n-best`.",
     )
+    _add_decoding_arguments(command)
     command = commands.add_parser(
         "export",
         help="write a model as ONNX: to translate with, and for programs without PyTorch",
@@ -235,6 +261,32 @@ def _parser() -> argparse.ArgumentParser:
     command.add_argument("--int8", action="store_true", help="weights of eight bits: smaller and faster, less exact")
     command.add_argument("folder", metavar="OUT_DIR", type=Path, help="a folder that is not there yet, or is empty")
     return parser
+
+
+def _add_decoding_arguments(command: argparse.ArgumentParser) -> None:
+    command.add_argument(
+        "models",
+        metavar="MODEL_DIR",
+        type=Path,
+        nargs="+",
+        help="the folder of a model or of an export, or a language pair's (models/ko-en): its champion. Several with "
+        "the same vocabularies decode as one: slower, and better than each",
+    )
+    _add_common_arguments(command)
+    command.add_argument(
+        "--length-penalty", type=float, help="exponent of the length in a score (default: as it was scored)"
+    )
+    command.add_argument("--batch-sentences", type=int, help="sentences decoded together (default: 128)")
+    command.add_argument("--threads", type=int, help="cores to work on (default: all)")
+    command.add_argument("--device", help="auto, cpu or cuda (default: auto)")
+    command.add_argument("--precision", choices=PRECISIONS, default="fp32", help="arithmetic (default: fp32)")
+    command.add_argument(
+        "--int8",
+        dest="precision",
+        action="store_const",
+        const="int8",
+        help="matrix products in 8-bit integers: faster on a CPU; `translate` says what it costs in BLEU",
+    )
 
 
 def _add_common_arguments(command: argparse.ArgumentParser) -> None:

@@ -11,14 +11,9 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
-from seq2seq.decoding import StepModel, forbid, likeliest, rows_that_go_on
+from seq2seq.decoding import StepModel, forbid, likeliest, log_partition, rows_that_go_on
 from seq2seq.models.memory import MemoryT, StateT
 from seq2seq.special_tokens import BOS, EOS
-
-CACHED = 2**18
-"""Numbers of float32 that are worked through at once: a mebibyte."""
-SMALLEST_SUM = 1e-20
-"""Far from where float32 has fewer digits."""
 
 
 class Hypothesis(NamedTuple):
@@ -163,17 +158,3 @@ class _Search:
         eos_MK = logits_BKV[full_M, :, EOS]
         logits_BKV[full_M] = -math.inf
         logits_BKV[full_M, :, EOS] = eos_MK
-
-
-def log_partition(logits_NV: Tensor) -> Tensor:
-    """log Σ exp of each row of float32: what is taken from a logit to make it a log-probability.
-
-    On a CPU a few rows at a time, which stay in its cache, and as they are: logits have a size of some tens, and the
-    sums of their exponentials fit into float32. Where they do not, the greatest logit is subtracted first.
-    """
-    if logits_NV.device.type != "cpu":
-        return logits_NV.logsumexp(1)
-    rows = max(1, CACHED // logits_NV.shape[1])
-    sums_N = torch.cat([logits_MV.exp().sum(1) for logits_MV in torch.split(logits_NV, rows)])
-    least, most = sums_N.aminmax()
-    return sums_N.log() if least > SMALLEST_SUM and most < math.inf else logits_NV.logsumexp(1)

@@ -1,4 +1,4 @@
-"""Greedy decoding, and what it shares with beam search (in a module of its own: training needs greedy alone).
+"""Greedy decoding, and what it shares with beam search and forced decoding (training needs greedy alone).
 
 Decoding needs a model only as a pure step, (token, state) -> (scores of the next token, state), whose tensors
 all have the batch as their first dimension; it knows no network.
@@ -7,6 +7,7 @@ Shapes in names: B sentences, S source positions, T tokens, V target vocabulary 
 N hypotheses that are being decoded, M those of them that go on; in `likeliest` C chosen ones, L elements of a block.
 """
 
+import math
 from typing import Protocol
 
 import torch
@@ -20,6 +21,10 @@ NEVER_WRITTEN = (PAD, UNK, BOS)
 """The first ids of all."""
 BLOCK = 64
 """Scores whose greatest is found before any are ranked (see `likeliest`)."""
+CACHED = 2**18
+"""Numbers of float32 that are worked through at once: a mebibyte."""
+SMALLEST_SUM = 1e-20
+"""Far from where float32 has fewer digits."""
 
 
 class StepModel(Protocol[MemoryT, StateT]):
@@ -44,6 +49,20 @@ class StepModel(Protocol[MemoryT, StateT]):
 def longest_translation(source_tokens: int) -> int:
     """How many target tokens a source of that many tokens may become, at most: 2 n + 20."""
     return 2 * source_tokens + 20
+
+
+def log_partition(logits_NV: Tensor) -> Tensor:
+    """log Σ exp of each row of float32: what is taken from a logit to make it a log-probability.
+
+    On a CPU a few rows at a time, which stay in its cache, and as they are: logits have a size of some tens, and the
+    sums of their exponentials fit into float32. Where they do not, the greatest logit is subtracted first.
+    """
+    if logits_NV.device.type != "cpu":
+        return logits_NV.logsumexp(1)
+    rows = max(1, CACHED // logits_NV.shape[1])
+    sums_N = torch.cat([logits_MV.exp().sum(1) for logits_MV in torch.split(logits_NV, rows)])
+    least, most = sums_N.aminmax()
+    return sums_N.log() if least > SMALLEST_SUM and most < math.inf else logits_NV.logsumexp(1)
 
 
 def forbid(scores_NV: Tensor) -> None:

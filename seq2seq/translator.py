@@ -6,7 +6,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
-from typing import Any, Self
+from typing import Any, Self, TypeVar
 
 import numpy as np
 import torch
@@ -18,8 +18,9 @@ from seq2seq.champions import resolve_each
 from seq2seq.decoding import StepModel, greedy, longest_translation
 from seq2seq.device import DECODING_KERNELS, autocast, configure, product_type
 from seq2seq.ensemble import Ensemble
-from seq2seq.errors import ModelError
+from seq2seq.errors import CorpusError, ModelError
 from seq2seq.export.reading import check_request_of_export
+from seq2seq.forced_decoding import forced_scores
 from seq2seq.model_folder import FolderConfig, LoadedModel, is_export, load_model, tokenizers_of
 from seq2seq.models.linear import packed
 from seq2seq.models.seq2seq import Seq2Seq
@@ -34,6 +35,7 @@ FEWEST_SENTENCES = 32
 BATCHES_PER_CHUNK = 16
 """Batches' worth of lines that are sorted by length together when a stream is translated."""
 
+T = TypeVar("T")
 Found = Sequence[Sequence[tuple[list[int], float | None]]]
 """Of each sentence the tokens of its translations, best first, with their scores."""
 Search = Callable[[StepModel[Any, Any], torch.Tensor, torch.Tensor, torch.Tensor], Found]
@@ -195,9 +197,51 @@ class Translator:
         for chunk in chunks_of(lines, BATCHES_PER_CHUNK * batch_sentences):
             yield from self.translate(chunk, beam_size, length_penalty, batch_sentences)
 
-    def _side_by_side(
-        self, work: Callable[[Sequence[int]], list[list[Translation]]], batches: Sequence[Sequence[int]]
-    ) -> Iterator[list[list[Translation]]]:
+    def score(
+        self,
+        sources: Iterable[str],
+        translations: Iterable[str],
+        length_penalty: float = 1.0,
+        batch_sentences: int = 128,
+    ) -> list[float]:
+        """log p(translation | source) / (tokens, end mark included) ** `length_penalty` of each pair, in nats.
+
+        What beam search would give these very tokens: with the default the mean of the tokens' log-probabilities, which
+        sorts the pairs of a corpus by how well they fit, or another system's translations by what this model thinks of
+        them. A sentence without a token is scored like any other. Raises ConfigError for options that are out of range,
+        CorpusError where the two sides differ in number, and what `seq2seq.request.texts_of` does.
+        """
+        check_search(1, length_penalty, batch_sentences)
+        texts = texts_of(sources), texts_of(translations)
+        if len(texts[0]) != len(texts[1]):
+            raise CorpusError(
+                f"There are {len(texts[0]):,} sources and {len(texts[1]):,} translations: each needs its own."
+            )
+        engine = self._engine
+        tokenizers = engine.source_tokenizer, engine.target_tokenizer
+        ids = [
+            [each.ids for each in tokenizer.encode_batch_fast(side)]
+            for tokenizer, side in zip(tokenizers, texts, strict=True)
+        ]
+        scores = [0.0] * len(ids[0])
+        lengths = [len(source) + len(target) + 2 for source, target in zip(*ids, strict=True)]
+        batches = list(batches_by_length(lengths, batch_sentences))
+
+        def work(rows: Sequence[int]) -> list[float]:
+            (source_BS, source_lengths_B), (target_BT, target_lengths_B) = (
+                pad_sources([np.asarray(side[row], dtype=np.int32) for row in rows]) for side in ids
+            )
+            batch = source_BS.to(engine.device), source_lengths_B, target_BT.to(engine.device), target_lengths_B
+            with autocast(engine.precision, engine.device):
+                found: list[float] = forced_scores(engine.model, *batch, length_penalty).tolist()
+            return found
+
+        for rows, found in zip(batches, self._side_by_side(work, batches), strict=True):
+            for row, score in zip(rows, found, strict=True):
+                scores[row] = score
+        return scores
+
+    def _side_by_side(self, work: Callable[[Sequence[int]], T], batches: Sequence[Sequence[int]]) -> Iterator[T]:
         """`work` on each batch, in order: several at a time with a thread of operations each, or one with all.
 
         An operation lets go of Python's lock. Two batches on two cores gain more than one batch whose every operation

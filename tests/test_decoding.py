@@ -10,7 +10,7 @@ from torch import Tensor
 
 from seq2seq import beam_search as beams
 from seq2seq.beam_search import Hypothesis
-from seq2seq.decoding import greedy, longest_translation
+from seq2seq.decoding import greedy, log_partition, longest_translation
 from seq2seq.special_tokens import BOS, EOS, PAD, UNK
 
 VOCABULARY = 6
@@ -281,4 +281,4 @@ def test_a_translation_may_be_twice_as_long_as_its_source_and_twenty_tokens_more
 def test_the_log_partition_is_right_whatever_the_size_of_the_logits(rows: int, shift: float) -> None:
     logits = torch.randn(rows, 1500, generator=torch.Generator().manual_seed(1)) * 5 + shift
     logits[0] -= 2 * shift
-    torch.testing.assert_close(beams.log_partition(logits), logits.double().logsumexp(1).float())
+    torch.testing.assert_close(log_partition(logits), logits.double().logsumexp(1).float())

@@ -49,6 +49,9 @@ def folder(tmp_path: Path, tiny_project: Path) -> Path:
             shutil.copy(tiny_project / "corpus" / f"{stem}.{language}", texts)
         shutil.copy(tiny_project / "corpus" / f"second_test.{language}", texts / f"news.{language}")
     shutil.copy(texts / "test.de", tmp_path / "in.txt")
+    sides = ((texts / f"test.{language}").read_text(encoding="utf-8").splitlines() for language in ("de", "en"))
+    pairs = "".join(f"{source}\t{target}\n" for source, target in zip(*sides, strict=True))
+    (tmp_path / "pairs.tsv").write_text(pairs, encoding="utf-8")
     return tmp_path
 
 

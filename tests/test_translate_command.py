@@ -200,9 +200,7 @@ def test_a_full_disk_is_one_message_and_exit_code_2(folder: Path) -> None:
         )
 
     assert done.returncode == 2
-    assert done.stderr.decode() == (
-        "error: the translations could not be written to standard output: the disk is full.\n"
-    )
+    assert done.stderr.decode() == ("error: the output could not be written to standard output: the disk is full.\n")
 
 
 def test_the_best_translations_are_a_table(run: Run, folder: Path) -> None:
