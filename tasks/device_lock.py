@@ -1,14 +1,14 @@
-"""At most one training on each device of a machine, whoever started it and in whichever workspace.
+"""At most one training on each CUDA device and each core of a machine, whoever started it and in whichever workspace.
 
-A lock of the kernel on one file for each device, in the machine's folder for temporary files (TMPDIR, else /tmp):
-killed holders hold nothing, and no server is needed. A step's lock is taken before its devices', and whoever needs
-several takes them in the order of their names: there is no deadlock.
+A lock of the kernel on one file for each, in the machine's folder for temporary files (TMPDIR, else /tmp): killed
+holders hold nothing, and no server is needed. A step's lock is taken before its devices', whoever needs several devices
+takes them in the order of their names, and one training at a time takes cores: there is no deadlock.
 """
 
 import os
 import stat
 import tempfile
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager, suppress
 from fcntl import LOCK_EX, LOCK_NB
 from pathlib import Path
@@ -20,6 +20,7 @@ from tasks.locks import wait_until
 from tasks.reporting import say
 from tasks.step import PipelineRun
 
+CPU = "cpu"
 TOLD_BYTES = 300
 
 
@@ -34,17 +35,49 @@ def device_names(runtime: RuntimeSettings) -> list[str]:
 
     devices = {device_of(runtime, rank) for rank in range(process_count(runtime))}
     return sorted(
-        "cpu" if device.type == "cpu" else f"cuda-{torch.cuda.get_device_properties(device).uuid}" for device in devices
+        CPU if device.type == "cpu" else f"cuda-{torch.cuda.get_device_properties(device).uuid}" for device in devices
     )
+
+
+def cores_needed(runtime: RuntimeSettings) -> int:
+    """One for each thread of a training on the CPU; by default all that it may use."""
+    there = len(usable_core_numbers())
+    return min(max(runtime.threads, runtime.processes), there) if runtime.threads else there
+
+
+def usable_core_numbers() -> list[int]:
+    """Those that this process may use; where the system does not say (macOS), all there are."""
+    usable = getattr(os, "sched_getaffinity", None)
+    return sorted(usable(0)) if usable else list(range(os.cpu_count() or 1))
 
 
 @contextmanager
 def only_training(run: PipelineRun, should_stop: Callable[[], bool]) -> Iterator[None]:
-    """Let no other training have this run's devices inside a `with` block; see `device_lock`."""
+    """Let no other training have this run's devices, or cores, inside a `with` block; see `device_lock`."""
     holder = f"process {os.getpid()}, run {run.config.name} in {run.workspace.root.resolve()}"
+    runtime = run.config.runtime
     with ExitStack() as held:
-        for device in device_names(run.config.runtime):
-            held.enter_context(device_lock(device, holder, say, should_stop))
+        for device in device_names(runtime):
+            if device == CPU:
+                held.enter_context(cores_lock(cores_needed(runtime), holder, say, should_stop))
+            else:
+                held.enter_context(device_lock(device, holder, say, should_stop))
+        yield
+
+
+@contextmanager
+def cores_lock(
+    count: int, holder: str, tell: Callable[[str], None], should_stop: Callable[[], bool] = lambda: False
+) -> Iterator[None]:
+    """Hold so many of the cores inside a `with` block, as `device_lock` does a device.
+
+    They are taken one by one as they come free, by one training at a time, in the order in which these came: one that
+    wants all cores is not passed by others that want few. Which threads run where is left to the kernel.
+    """
+    cores = [f"{CPU}-{number}" for number in usable_core_numbers()]
+    with ExitStack() as held:
+        with device_lock(CPU, f"{holder}, which waits for cores", tell, should_stop):
+            held.enter_context(_lock(CPU, cores, count, holder, tell, should_stop))
         yield
 
 
@@ -57,43 +90,56 @@ def device_lock(
     While another holds it, that is said once, and TrainingInterrupted is raised when `should_stop` says so. Raises
     UserError when the lock's file is not a plain one.
     """
-    path = Path(tempfile.gettempdir()) / f"seq2seq-flows-{device}.lock"
-    descriptor = _take(path, lambda by: tell(_waiting(device, by)), should_stop)
-    try:
-        _tell(descriptor, holder)
+    with _lock(device, [device], 1, holder, tell, should_stop):
         yield
-        _tell(descriptor, "")
-    finally:
-        os.close(descriptor)
 
 
-def _waiting(device: str, holder: str) -> str:
-    return f"train: {device} is training already{f' ({holder})' if holder else ''}; waiting until it is free"
+@contextmanager
+def _lock(
+    device: str,
+    parts: Sequence[str],
+    count: int,
+    holder: str,
+    tell: Callable[[str], None],
+    should_stop: Callable[[], bool],
+) -> Iterator[None]:
+    paths = [Path(tempfile.gettempdir()) / f"seq2seq-flows-{part}.lock" for part in parts]
+    until = "it is free" if count == len(parts) else f"{count} of its {len(parts)} cores are free"
+    held: dict[Path, int] = {}
 
-
-def _take(path: Path, on_wait: Callable[[str], None], should_stop: Callable[[], bool]) -> int:
-    """Descriptor of the locked file. One that was removed meanwhile, as old temporary files are, does not count."""
-    while True:
-        descriptor = _open(path)
-        try:
-            _wait(descriptor, on_wait, should_stop)
-            if _names(path, descriptor):
-                return descriptor
-        except BaseException:
-            os.close(descriptor)
-            raise
-        os.close(descriptor)
-
-
-def _wait(descriptor: int, on_wait: Callable[[str], None], should_stop: Callable[[], bool]) -> None:
     def attempt() -> bool:
         if should_stop():
             raise TrainingInterrupted(
                 "Stopped while another training held the device. What is done stays done: the same command goes on."
             )
-        return taken(descriptor, LOCK_EX | LOCK_NB)
+        for path in paths:
+            if len(held) < count and path not in held and (descriptor := _take(path)) is not None:
+                held[path] = descriptor
+        return len(held) == count
 
-    wait_until(attempt, None, lambda: on_wait(_told(descriptor)))
+    def say_waiting() -> None:
+        by = _told(next(path for path in paths if path not in held))
+        tell(f"train: {device} is training already{f' ({by})' if by else ''}; waiting until {until}")
+
+    try:
+        wait_until(attempt, None, say_waiting)
+        for descriptor in held.values():
+            _tell(descriptor, holder)
+        yield
+        for descriptor in held.values():
+            _tell(descriptor, "")
+    finally:
+        for descriptor in held.values():
+            os.close(descriptor)
+
+
+def _take(path: Path) -> int | None:
+    """Descriptor of the locked file, or None; one that was removed meanwhile, as old files are, does not count."""
+    descriptor = _open(path)
+    if taken(descriptor, LOCK_EX | LOCK_NB) and _names(path, descriptor):
+        return descriptor
+    os.close(descriptor)
+    return None
 
 
 def _open(path: Path) -> int:
@@ -140,7 +186,9 @@ def _tell(descriptor: int, holder: str) -> None:
         os.pwrite(descriptor, holder.encode()[:TOLD_BYTES], 0)
 
 
-def _told(descriptor: int) -> str:
+def _told(path: Path) -> str:
     """What the holder wrote, as far as it can be shown: anybody may have written it."""
+    descriptor = _open(path)
     text = os.pread(descriptor, TOLD_BYTES, 0).decode(errors="replace")
+    os.close(descriptor)
     return "".join(letter for letter in text if letter.isprintable())

@@ -18,7 +18,11 @@ class RuntimeSettings(Section):
     """Where and how fast the work is done."""
 
     threads: int = Field(
-        0, ge=0, le=1024, description="Threads of tensor operations, all processes together; 0: one per usable core."
+        0,
+        ge=0,
+        le=1024,
+        description="Threads of tensor operations, all processes together; 0: one per usable core. Trainings run side "
+        "by side as long as their threads fit into the cores.",
     )
     processes: int = Field(
         1,

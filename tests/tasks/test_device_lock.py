@@ -8,6 +8,7 @@ import tempfile
 import threading
 import time
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -17,7 +18,8 @@ import torch
 from seq2seq.device import KERNEL_CACHES
 from seq2seq.errors import ConfigError, TrainingInterrupted, UserError
 from seq2seq.settings.runtime import RuntimeSettings
-from tasks.device_lock import device_lock, device_names
+from tasks import device_lock as module
+from tasks.device_lock import cores_lock, cores_needed, device_lock, device_names
 
 CHECKOUT = Path(__file__).parents[2]
 HOLDER = """
@@ -158,6 +160,60 @@ def test_asking_for_the_device_leaves_it_to_the_training_to_set_the_process_up()
     assert told.stdout.strip() == "23"
 
 
+@pytest.fixture
+def four_cores(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(module, "usable_core_numbers", lambda: [0, 1, 2, 5])
+
+
+def take_cores(count: int) -> list[str]:
+    """Hold so many cores; gives what was said where they are not free, and gives up."""
+    said: list[str] = []
+    with suppress(TrainingInterrupted), cores_lock(count, "me", said.append, lambda: bool(said)):
+        pass
+    return said
+
+
+@pytest.mark.usefixtures("four_cores")
+def test_trainings_share_the_cpu_as_long_as_their_threads_fit_into_its_cores() -> None:
+    with cores_lock(1, "process 7, run one in /here", print), cores_lock(2, "process 8", print):
+        assert take_cores(1) == []
+        assert take_cores(2) == [
+            "train: cpu is training already (process 7, run one in /here); waiting until 2 of its 4 cores are free"
+        ]
+        assert take_cores(4) == [
+            "train: cpu is training already (process 7, run one in /here); waiting until it is free"
+        ]
+    assert take_cores(4) == []
+
+
+@pytest.mark.usefixtures("four_cores")
+def test_a_training_that_wants_all_cores_is_not_passed_by_later_ones_that_want_few() -> None:
+    began, said = threading.Event(), list[str]()
+
+    def train_on_all() -> None:
+        with cores_lock(4, "process 8", said.append):
+            began.set()
+
+    with cores_lock(1, "process 7", print):
+        waiting = threading.Thread(target=train_on_all)
+        waiting.start()
+        wait_for(lambda: bool(said))
+        assert take_cores(1) == [
+            "train: cpu is training already (process 8, which waits for cores); waiting until it is free"
+        ]
+        assert not began.is_set()
+    waiting.join()
+    assert began.is_set()
+
+
+@pytest.mark.usefixtures("four_cores")
+@pytest.mark.parametrize(
+    ("threads", "processes", "cores"), [(0, 1, 4), (0, 2, 4), (1, 1, 1), (2, 1, 2), (1, 2, 2), (3, 2, 3), (9, 1, 4)]
+)
+def test_a_training_needs_a_core_a_thread_and_by_default_all(threads: int, processes: int, cores: int) -> None:
+    assert cores_needed(RuntimeSettings(threads=threads, processes=processes)) == cores
+
+
 def test_cuda_devices_are_named_by_what_does_not_change_with_their_numbers(monkeypatch: pytest.MonkeyPatch) -> None:
     """And in one order, as two trainings that need the same two would otherwise wait for each other."""
     uuids = ["6ba7b810-9dad", "0f3e2c11-77aa", "e5d1"]
@@ -176,7 +232,7 @@ class Training:
 
     def __init__(self, config: Path, workspace: Path, server: str, epochs: int) -> None:
         settings = ("training.max_steps=0", f"training.max_epochs={epochs}", f"training.patience={epochs}")
-        often = ("runtime.log_every_seconds=0.01", f"name={workspace.name}")
+        often = ("runtime.log_every_seconds=0.01", "runtime.threads=0", f"name={workspace.name}")
         options = [part for setting in (*settings, *often) for part in ("--set", setting)]
         self.process = subprocess.Popen(
             [sys.executable, "-m", "flows", "train", str(config), *options, "--workspace", str(workspace)],
