@@ -2,7 +2,8 @@
 
 Dynamic quantization (Bhandare et al. 2019 for translation; Dettmers et al. 2022, section 2.1, for a scale for each row
 and each column): a weight matrix has one scale for each output, set once; the rows that meet it have one each, set
-when they come. Products are summed exactly, so that a row's result does not depend on the rows beside it.
+when they come, or one for all where their range is known. Products are summed exactly, so that a row's result does not
+depend on the rows beside it, but for the last bit.
 
 What holds the time but no large matrix (the products of attention, the recurrences of an encoder) stays in floating
 point.
@@ -48,7 +49,7 @@ def quantized(model: Seq2Seq[Any, Any]) -> StepModel[Any, Any]:
     if model.output.weight.device.type != "cpu" or not int8_runs():
         raise ConfigError("int8 is for x86 processors: set the device to cpu on one of these, or leave int8 out.")
     model = deepcopy(model)
-    stepper = model.for_decoding(int8)
+    stepper = model.for_decoding(int8, int8_of_bounded)
     if isinstance(stepper, nn.Module):  # a twin of the model, all of whose maps are made
         return stepper
     for module in list(model.modules()):
@@ -74,27 +75,48 @@ class Int8Linear(nn.Module):
 
 def int8(weight_OI: Tensor, bias_O: Tensor | None) -> Linear:
     """x Wᵀ + b with x and W in int8 (a `LinearMaker`); gives the type that it gets, and computes b in float32."""
+    shift_O = torch.zeros(len(weight_OI)) if bias_O is None else bias_O.detach().float()
+    sums = _product(weight_OI, None, 1.0)
+
+    def apply(rows_NI: Tensor) -> Tensor:
+        floats_NI = rows_NI.float()
+        scales_N1 = (floats_NI.abs().amax(-1, True) / ROW_LIMIT).clamp_min_(torch.finfo(torch.float32).tiny)
+        sums_NO = on_rounded(sums, _bytes(floats_NI / scales_N1))
+        return torch.addcmul(shift_O, sums_NO, scales_N1, out=sums_NO).to(rows_NI.dtype)
+
+    return apply
+
+
+def int8_of_bounded(weight_OI: Tensor, bias_O: Tensor | None) -> Linear:
+    """`int8` for rows that hold nothing beyond -1 and 1: one scale for all, so that the product is all there is to do.
+
+    Features that tanh made reach to the ends of that range in nearly each row: nothing is lost by it (LAB.md).
+    """
+    multiply = _product(weight_OI, bias_O, 1 / ROW_LIMIT)
+    return lambda rows_NI: on_rounded(multiply, _bytes(rows_NI.float() * ROW_LIMIT)).to(rows_NI.dtype)
+
+
+def _bytes(whole_NI: Tensor) -> Tensor:
+    """Numbers of -127 to 127, rounded, as the processor takes them."""
+    return whole_NI.add_(ROW_ZERO + 0.5).to(torch.uint8)
+
+
+def _product(weight_OI: Tensor, bias_O: Tensor | None, row_scale: float) -> Linear:
+    """bytes_NI -> (bytes - ROW_ZERO) * row_scale Wᵀ + b in float32."""
     weight_OI, limit = weight_OI.detach().float(), _weight_limit()
     scales_O = (weight_OI.abs().amax(1) / limit).clamp_min(torch.finfo(torch.float32).tiny)
     whole_OI = (weight_OI / scales_O[:, None]).round().to(torch.int8)
     outputs, missing = len(whole_OI), -len(whole_OI) % ALIGNED
     packed = torch.ops.onednn.qlinear_prepack(functional.pad(whole_OI, (0, 0, 0, missing)), None)
-    all_scales_O = functional.pad(scales_O, (0, missing))
-    zeros_O = torch.zeros(len(all_scales_O), dtype=torch.int64)
-    shift_O = torch.zeros_like(scales_O) if bias_O is None else bias_O.detach().float()
+    scales_O = functional.pad(scales_O, (0, missing))
+    bias_O = None if bias_O is None else functional.pad(bias_O.detach().float(), (0, missing))
+    zeros_O = torch.zeros(len(scales_O), dtype=torch.int64)
     multiply = torch.ops.onednn.qlinear_pointwise.default
 
-    def sums(bytes_NI: Tensor) -> Tensor:
+    def apply(bytes_NI: Tensor) -> Tensor:
         return multiply(  # type: ignore[no-any-return]  # operators are untyped
-            bytes_NI, 1.0, ROW_ZERO, packed, all_scales_O, zeros_O, None, 1.0, 0, torch.float32, "none", [], ""
+            bytes_NI, row_scale, ROW_ZERO, packed, scales_O, zeros_O, bias_O, 1.0, 0, torch.float32, "none", [], ""
         )[..., :outputs]
-
-    def apply(rows_NI: Tensor) -> Tensor:
-        floats_NI = rows_NI.float()
-        scales_N1 = (floats_NI.abs().amax(-1, True) / ROW_LIMIT).clamp_min_(torch.finfo(torch.float32).tiny)
-        bytes_NI = (floats_NI / scales_N1).add_(ROW_ZERO + 0.5).to(torch.uint8)
-        sums_NO = on_rounded(sums, bytes_NI)
-        return torch.addcmul(shift_O, sums_NO, scales_N1, out=sums_NO).to(rows_NI.dtype)
 
     return apply
 

@@ -4,11 +4,13 @@ from typing import Any
 import pytest
 import torch
 from torch import nn
+from torch.nn import functional
 
 from seq2seq import quantization
 from seq2seq.device import autocast
 from seq2seq.models.build import build_model
-from seq2seq.quantization import Int8Linear, int8, quantized
+from seq2seq.models.linear import Linear, LinearMaker, plain
+from seq2seq.quantization import Int8Linear, int8, int8_of_bounded, quantized
 from seq2seq.settings.model import ModelSettings
 from tests.models.architectures import ARCHITECTURES
 
@@ -54,9 +56,43 @@ def test_a_row_has_the_same_product_whatever_stands_beside_it() -> None:
     assert torch.equal(product(torch.cat([rows, 1000 * rows]))[:300], together)
 
 
-def test_the_largest_sum_does_not_overflow() -> None:
+@pytest.mark.parametrize("make", [int8, int8_of_bounded])
+def test_the_largest_sum_does_not_overflow(make: LinearMaker) -> None:
     weight, rows = torch.ones(8, 4096), torch.ones(2, 4096)
-    torch.testing.assert_close(int8(weight, None)(rows), torch.full((2, 8), 4096.0))
+    torch.testing.assert_close(make(weight, None)(rows), torch.full((2, 8), 4096.0))
+    torch.testing.assert_close(make(weight, None)(-rows), torch.full((2, 8), -4096.0))
+
+
+@pytest.mark.parametrize("bias", [True, False])
+@pytest.mark.parametrize("shape", [(7, 64), (7, 3, 64)])
+def test_bounded_rows_need_no_scale_of_their_own(bias: bool, shape: tuple[int, ...]) -> None:
+    exact, rows = linear(bias=bias), torch.randn(shape).tanh()
+    found = int8_of_bounded(exact.weight, exact.bias)(rows)
+    assert 0 < relative_error(found, exact(rows)) < 0.02
+    torch.testing.assert_close(int8_of_bounded(exact.weight, exact.bias)(rows[:1]), found[:1])
+    assert int8_of_bounded(exact.weight, exact.bias)(rows.bfloat16()).dtype == torch.bfloat16
+
+
+@pytest.mark.parametrize("architecture", ARCHITECTURES.values(), ids=ARCHITECTURES.keys())
+def test_only_rows_within_bounds_go_without_a_scale(architecture: dict[str, Any]) -> None:
+    def watched(weight: torch.Tensor, bias: torch.Tensor | None) -> Linear:
+        def apply(rows: torch.Tensor) -> torch.Tensor:
+            assert rows.abs().max() <= 1
+            return functional.linear(rows, weight, bias)
+
+        return apply
+
+    torch.manual_seed(3)
+    model = build_model(ModelSettings(**{**SIZE, **architecture}), 29, 29).eval()
+    with torch.no_grad():
+        for parameter in model.parameters():
+            parameter *= 20
+    stepper = model.for_decoding(plain, watched)
+    with torch.inference_mode():
+        memory = stepper.encode(torch.randint(4, 29, (2, 5)), torch.tensor([5, 3]))
+        state = stepper.start(memory)
+        for token in range(4, 12):
+            _, state = stepper.step(torch.tensor([token, token + 1]), memory, state)
 
 
 def test_rows_and_weights_of_nothing_but_zeros_give_the_bias() -> None:

@@ -142,6 +142,11 @@ class RecurrentDecoder(nn.Module):
         ones = self.output.weight.new_ones(1, 1, 1)
         return [self.dropout(ones.expand(*inputs_BT.shape, size)) for size in sizes]
 
+    @property
+    def features_are_bounded(self) -> bool:
+        """Whether no feature lies beyond -1 and 1: tanh has made them, or they are hidden states as they are."""
+        return self.readout is not None or isinstance(self.norm, nn.Identity)
+
     def features(self, states_NTH: Tensor, memory: Memory, readout: Linear | None, bmm: Products = torch.bmm) -> Tensor:
         """tanh(W [context; state]) (Luong et al. 2015, equation 5); the lecture's decoder reads its state alone.
 
@@ -194,8 +199,8 @@ class RecurrentSeq2Seq(Seq2Seq[Memory, State]):
         features_BTF, state = self.decoder(inputs_BT, memory, state)
         return features_BTF, state
 
-    def for_decoding(self, linear: LinearMaker) -> Stepper:
-        return Stepper(self, linear)
+    def for_decoding(self, linear: LinearMaker, of_bounded: LinearMaker | None = None) -> Stepper:
+        return Stepper(self, linear, of_bounded or linear)
 
     def alignment(self, source_BS: Tensor, source_lengths_B: Tensor, inputs_BT: Tensor) -> Tensor | None:
         if self.decoder.attention is None:

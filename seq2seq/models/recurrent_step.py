@@ -25,16 +25,25 @@ if TYPE_CHECKING:
 
 
 class DecoderStep:
-    """A decoder's step on maps made by `linear` from the weights as they are now; attention's products are `bmm`'s."""
+    """A decoder's step on maps made by `linear` from the weights as they are now; attention's products are `bmm`'s.
 
-    def __init__(self, decoder: RecurrentDecoder, linear: LinearMaker, bmm: Products = torch.bmm) -> None:
+    `of_bounded` makes those that read a hidden state, which lies between -1 and 1.
+    """
+
+    def __init__(
+        self,
+        decoder: RecurrentDecoder,
+        linear: LinearMaker,
+        bmm: Products = torch.bmm,
+        of_bounded: LinearMaker | None = None,
+    ) -> None:
         self._decoder, self._bmm = decoder, bmm
         layers = [dict(layer.named_parameters()) for layer in decoder.recurrent.layers]
         first, size = layers[0], decoder.embedding.embedding_dim
         self._read = linear(first["weight_ih_l0"][:, :size], first["bias_ih_l0"])
         self._feed = linear(first["weight_ih_l0"][:, size:], None) if decoder.input_feeding else None
         self._rise = [linear(layer["weight_ih_l0"], layer["bias_ih_l0"]) for layer in layers[1:]]
-        self._recall = [linear(layer["weight_hh_l0"], layer["bias_hh_l0"]) for layer in layers]
+        self._recall = [(of_bounded or linear)(layer["weight_hh_l0"], layer["bias_hh_l0"]) for layer in layers]
         readout = decoder.readout
         self._readout = None if readout is None else linear(readout.weight, readout.bias)
 
@@ -89,10 +98,11 @@ def gru_cell(read_N3H: Tensor, recalled_N3H: Tensor, hidden_NH: Tensor) -> tuple
 class Stepper:
     """A recurrent model as decoding uses it: its weights as they were, on maps of the caller's choice."""
 
-    def __init__(self, model: RecurrentSeq2Seq, linear: LinearMaker) -> None:
+    def __init__(self, model: RecurrentSeq2Seq, linear: LinearMaker, of_bounded: LinearMaker) -> None:
         self._model = model
-        self._step = DecoderStep(model.decoder, linear)
-        self._output = linear(model.output.weight, model.output.bias)
+        self._step = DecoderStep(model.decoder, linear, of_bounded=of_bounded)
+        make = of_bounded if model.decoder.features_are_bounded else linear
+        self._output = make(model.output.weight, model.output.bias)
 
     def encode(self, source_BS: Tensor, source_lengths_B: Tensor) -> Memory:
         """As the model does."""

@@ -52,10 +52,11 @@ class Seq2Seq(nn.Module, Generic[MemoryT, StateT]):
         features_N1F, state = self.decode(tokens_N[:, None], memory, state)
         return self.logits(features_N1F[:, 0]), state
 
-    def for_decoding(self, linear: LinearMaker) -> StepModel[MemoryT, StateT]:
+    def for_decoding(self, linear: LinearMaker, of_bounded: LinearMaker | None = None) -> StepModel[MemoryT, StateT]:
         """This model for single steps, with the weights as they are now: its matrices go through `linear`.
 
-        An architecture that gains nothing by that gives itself. The caller sees to `eval()`.
+        Those whose rows hold nothing beyond -1 and 1, as tanh gives it, go through `of_bounded` where there is one. An
+        architecture that gains nothing by that gives itself. The caller sees to `eval()`.
         """
         return self
 

@@ -309,7 +309,7 @@ class Transformer(Seq2Seq[TransformerMemory, TransformerState]):
         features_BTE, state = self.decoder(inputs_BT, memory, state)
         return features_BTE, state
 
-    def for_decoding(self, linear: LinearMaker) -> Self:
+    def for_decoding(self, linear: LinearMaker, of_bounded: LinearMaker | None = None) -> Self:
         return _with_maps(self, linear)
 
     def alignment(self, source_BS: Tensor, source_lengths_B: Tensor, inputs_BT: Tensor) -> Tensor | None:
