@@ -52,6 +52,6 @@ def look_for_garbage_rarely() -> None:
 
 if __name__ == "__main__":
     look_for_garbage_rarely()
-    for stream in (sys.stdout, sys.stderr):
+    for stream in filter(None, (sys.stdout, sys.stderr)):  # one that was shut from the start is None
         stream.reconfigure(errors="backslashreplace")  # type: ignore[union-attr]  # translations on any terminal
     sys.exit(main())

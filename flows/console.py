@@ -83,7 +83,7 @@ def summary(report: Mapping[str, Any], examples: Iterable[Mapping[str, str]]) ->
     return "\n".join(
         (
             "",
-            f"BLEU {scores['bleu']:.1f}, 95 % interval {low:.1f} to {high:.1f}, on {scores['test_pairs']:,} test pairs "
+            f"BLEU {scores['bleu']:.1f}, 95 % interval {low:.1f} to {high:.1f}, on {scores['test_pairs']:,} pairs "
             f"({scores['test']})",
             f"chrF {scores['chrf']:.1f}   TER {scores['ter']:.1f}   lower-cased BLEU {scores['bleu_lowercased']:.1f}   "
             f"length ratio {scores['length_ratio']:.2f}",

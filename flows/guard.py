@@ -16,7 +16,8 @@ def guarded(work: Callable[[], None], traceback: bool) -> int:
     """Do `work`, and turn errors into a message and an exit code; quietly where nobody reads the output any more."""
     try:
         work()
-        sys.stdout.flush()
+        if sys.stdout:
+            sys.stdout.flush()
     except (Exception, KeyboardInterrupt) as error:
         if isinstance(error, BrokenPipeError) and reader_is_gone():
             return READER_GONE
@@ -32,15 +33,17 @@ def guarded(work: Callable[[], None], traceback: bool) -> int:
 
 def _discard_what_cannot_be_written() -> None:
     """Python tries once more when it ends, and makes 120 of the exit code if that fails."""
-    for stream in (sys.stdout, sys.stderr):
+    for stream in filter(None, (sys.stdout, sys.stderr)):  # one that was shut from the start is None
         try:
             stream.flush()
         except OSError:
             os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())
+        except ValueError:  # it was shut since
+            pass
 
 
 def _no_space(error: BaseException) -> str:
-    """Why the output could not be written; empty for other errors. Those of the files that we write name them."""
+    """Why something could not be written that has no name; empty for other errors. What a step writes has one."""
     return FULL.get(error.errno or 0, "") if isinstance(error, OSError) and error.filename is None else ""
 
 
@@ -53,7 +56,7 @@ def explain(error: BaseException) -> str:
     if isinstance(error, Seq2SeqError):
         return f"error: {error}"
     if reason := _no_space(error):
-        return f"error: the output could not be written: {reason}."
+        return f"error: the output, or a temporary file, could not be written: {reason}."
     return f"error: {type(error).__name__}: {error}\nThis was not foreseen; --traceback shows where it came from."
 
 

@@ -181,7 +181,9 @@ def resolve(folder: Path) -> Path:
 
 
 def resolve_each(folders: Path | str | Sequence[Path | str]) -> list[Path]:
-    """`resolve` for one folder or for several, which may be named by text."""
+    """`resolve` for one folder or for several, which may be named by text. Raises ModelError for none at all."""
+    if not isinstance(folders, Path | str) and not folders:
+        raise ModelError("No model folder was given: name one, or several that decode as one.")
     return [resolve(Path(folder)) for folder in ([folders] if isinstance(folders, Path | str) else folders)]
 
 

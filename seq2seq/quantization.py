@@ -50,7 +50,7 @@ def quantized(model: Seq2Seq[Any, Any]) -> StepModel[Any, Any]:
         raise ConfigError("int8 is for x86 processors: set the device to cpu on one of these, or leave int8 out.")
     model = deepcopy(model)
     stepper = model.for_decoding(int8, int8_of_bounded)
-    if isinstance(stepper, nn.Module):  # a twin of the model, all of whose maps are made
+    if stepper is not model and isinstance(stepper, nn.Module):  # a twin of the model, all of whose maps are made
         return stepper
     for module in list(model.modules()):
         for name, child in module.named_children():

@@ -94,8 +94,9 @@ class Translator:
         or another precision, and UserError for an export where onnxruntime is not installed.
         """
         check_precision(precision)
-        runtime = runtime or RuntimeSettings()
-        folders = resolve_each(folder)
+        runtime, folders = runtime or RuntimeSettings(), resolve_each(folder)
+        if runtime.device == "auto" and (precision == "int8" or any(map(is_export, folders))):
+            runtime = runtime.model_copy(update={"device": "cpu"})  # for all: they decode as one
         return cls(_together(folders, [_engine(each, runtime, precision, target_language) for each in folders]))
 
     @property
@@ -299,7 +300,8 @@ def _together(folders: Sequence[Path], engines: Sequence[Engine]) -> Engine:
             )
             if ours != theirs:
                 raise ModelError(
-                    f"{folders[0]} and {folder} cannot translate together: they have not the same {what} vocabulary. "
+                    f"{folders[0]} and {folder} cannot translate together: they differ in the {what} language or "
+                    "vocabulary. "
                     "Train both on one corpus, with the same settings for its text and another training.seed."
                 )
     return replace(first, model=Ensemble([engine.model for engine in engines])) if others else first
@@ -308,11 +310,8 @@ def _together(folders: Sequence[Path], engines: Sequence[Engine]) -> Engine:
 def _engine(folder: Path, runtime: RuntimeSettings, precision: str, target_language: str) -> Engine:
     if is_export(folder):
         return _engine_of_export(folder, runtime, precision, target_language)
-    if precision == "int8" and runtime.device == "auto":
-        runtime = runtime.model_copy(update={"device": "cpu"})
-    return _engine_of_model(
-        load_model(folder, configure(runtime, kernels=DECODING_KERNELS)), precision, target_language
-    )
+    loaded = load_model(folder, configure(runtime, kernels=DECODING_KERNELS))
+    return _engine_of_model(loaded, precision, target_language)
 
 
 def _engine_of_model(loaded: LoadedModel, precision: str, target_language: str) -> Engine:

@@ -119,7 +119,7 @@ def _lock(
 
     def say_waiting() -> None:
         by = _told(next(path for path in paths if path not in held))
-        tell(f"train: {device} is training already{f' ({by})' if by else ''}; waiting until {until}")
+        tell(f"train: {device} is taken already{f' ({by})' if by else ''}; waiting until {until}")
 
     try:
         wait_until(attempt, None, say_waiting)

@@ -103,7 +103,7 @@ def evaluation_page(
             f"{statistics['length_ratio']:.3f}",
             "tokens of the translations over those of the references",
         ),
-        ("test pairs", statistics["test_pairs"], test_set),
+        ("pairs", statistics["test_pairs"], test_set),
         ("sources with unknown tokens", statistics["sources_with_unknown_tokens"], "not in the vocabulary"),
         ("translations cut", statistics["at_length_limit"], "they did not end before the longest length"),
     ]
@@ -189,7 +189,7 @@ def summary_page(name: str, report: Mapping[str, Any], told: Mapping[str, str], 
     decided = f"**{decision['action'].capitalize()}**: {cell(decision['why'])}\n\n" if decision else ""
     return (
         f"# {cell(name)}: BLEU {scores['bleu']:.1f}\n\n{decided}"
-        f"95 % interval {low:.1f} to {high:.1f}, chrF {scores['chrf']:.1f}, on {scores['test_pairs']:,} test pairs "
+        f"95 % interval {low:.1f} to {high:.1f}, chrF {scores['chrf']:.1f}, on {scores['test_pairs']:,} pairs "
         f"({cell(scores['test'])})\n\n"
         f"{table(['step', '', 'seconds', 'what it came to'], steps)}\n\n"
         f"Model folder: `{report['model_dir']}`\n\nPages: {linked}\n"

@@ -86,7 +86,7 @@ class PipelineRun:
     config: Config
     started: datetime = field(default_factory=lambda: datetime.now().astimezone())
     counter: float = field(default_factory=time.perf_counter)
-    """What it said when the run began: it goes on neither with the wall's clock nor while the machine sleeps."""
+    """Seconds by a clock that nobody sets, and that stands still while the machine sleeps, when the run began."""
     stop: StopRequest = field(default_factory=StopRequest)
     outcomes: list[StepOutcome] = field(default_factory=list)
     records: dict[str, Record] = field(default_factory=dict)

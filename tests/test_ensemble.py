@@ -102,10 +102,15 @@ def test_the_command_takes_several_models(
 
 def test_models_with_other_vocabularies_cannot_translate_together(folders: list[Path], tmp_path: Path) -> None:
     other = write_tiny_model(tmp_path / "other", pieces={"target": ["▁One", "▁two", "."]})
-    with pytest.raises(ModelError, match=r"lstm and .*other cannot translate together: .* the same target vocabulary"):
+    with pytest.raises(ModelError, match=r"lstm and .*other cannot translate together: they differ in the target"):
         Translator.load([folders[0], other], RUNTIME)
 
 
 def test_the_score_of_an_ensemble_is_that_of_its_mean_probabilities(folders: list[Path]) -> None:
     best = Translator.load(folders, RUNTIME).n_best(["eins zwei"], 3)[0]
     assert all(one.score is not None and one.score < 0 and math.isfinite(one.score) for one in best)
+
+
+def test_no_model_at_all_is_an_error() -> None:
+    with pytest.raises(ModelError, match="No model folder was given"):
+        Translator.load([], RUNTIME)

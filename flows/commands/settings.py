@@ -32,7 +32,7 @@ def settings(
     """
 
     def work() -> None:
-        chosen = load_config(config, settings or []) if config else Config()
+        chosen = load_config(config or "--set", settings or [], base=None if config else {})
         rows = [row for row in described(chosen) if not section or row[0].startswith(f"{section}.")]
         if not rows:
             raise ConfigError(f"There is no section {section!r}: it may be {', '.join(list(Config.model_fields)[1:])}.")
@@ -59,5 +59,5 @@ def _allowed(setting: Mapping[str, Any]) -> str:
     if "enum" in setting:
         return ", ".join(map(json.dumps, setting["enum"]))
     kind = TYPES.get(setting.get("type", ""), "")
-    limits = " ".join(f"{word} {setting[limit]:,}" for limit, word in LIMITS.items() if limit in setting)
+    limits = " ".join(f"{word} {setting[limit]}" for limit, word in LIMITS.items() if limit in setting)
     return f"{kind} {limits}".strip()

@@ -144,8 +144,9 @@ class RecurrentDecoder(nn.Module):
 
     @property
     def features_are_bounded(self) -> bool:
-        """Whether no feature lies beyond -1 and 1: tanh has made them, or they are hidden states as they are."""
-        return self.readout is not None or isinstance(self.norm, nn.Identity)
+        """Whether no feature lies beyond -1 and 1: tanh has made them, or they are one layer's hidden states."""
+        added_up = self.recurrent.residual and len(self.recurrent.layers) > 1
+        return self.readout is not None or (isinstance(self.norm, nn.Identity) and not added_up)
 
     def features(self, states_NTH: Tensor, memory: Memory, readout: Linear | None, bmm: Products = torch.bmm) -> Tensor:
         """tanh(W [context; state]) (Luong et al. 2015, equation 5); the lecture's decoder reads its state alone.

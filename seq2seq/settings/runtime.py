@@ -43,8 +43,8 @@ class RuntimeSettings(Section):
     checkpoint_every_seconds: float = Field(
         30.0,
         ge=0,
-        description="Seconds between two checkpoints; twenty times what one takes where that is longer. 0: one after "
-        "each update.",
+        description="Seconds between two checkpoints; twenty times what one takes where that is longer. There is one "
+        "after each validation, too. 0: one after each update.",
     )
     max_step_minutes: float = Field(
         0.0, ge=0, description="A step that takes longer fails; the same command resumes it. 0: no limit."

@@ -363,7 +363,7 @@ class Trainer:
 
     def _checkpoint(self) -> None:
         now = time.monotonic()
-        self.position.seconds, self._started, self._checkpointed = self._elapsed(), now, now
+        self.position.seconds, self._started = self._elapsed(), now
         state = {
             "position": asdict(self.position),
             "tables": self.learner.state(),
@@ -371,7 +371,8 @@ class Trainer:
             "generators": [generator_state(self.learner.device), *self.replicas.generators()],
         }
         save_checkpoint(self.job.checkpoints, state)
-        self._checkpoint_seconds = time.monotonic() - now
+        self._checkpointed = time.monotonic()
+        self._checkpoint_seconds = self._checkpointed - now
 
     def write_history(self) -> None:
         """Losses, rates, scores and times: beside the content, since times differ from run to run."""

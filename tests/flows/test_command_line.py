@@ -200,7 +200,7 @@ def test_the_validation_split_is_scored_where_it_is_asked_for(
     )
 
     assert code == 0, errors
-    assert any(line.endswith("on 12 test pairs (valid)") for line in output)
+    assert any(line.endswith("on 12 pairs (valid)") for line in output)
 
 
 @pytest.mark.parametrize(

@@ -1,6 +1,7 @@
 """How a command ends whose output nobody reads any more, or that has no space for it."""
 
 import os
+import shlex
 import subprocess
 import sys
 
@@ -44,7 +45,10 @@ def test_an_output_without_space_is_said_so(lines: int) -> None:
     with open("/dev/full", "wb") as full:
         done = subprocess.run(command, stdout=full, stderr=subprocess.PIPE, text=True, check=False)
 
-    assert (done.returncode, done.stderr) == (2, "error: the output could not be written: the disk is full.\n")
+    assert (done.returncode, done.stderr) == (
+        2,
+        "error: the output, or a temporary file, could not be written: the disk is full.\n",
+    )
 
 
 MESSAGES = """
@@ -71,3 +75,9 @@ def test_messages_without_space_are_lost_and_nothing_else_is(last: str, code: in
         done = subprocess.run(command, stdout=subprocess.PIPE, stderr=full, text=True, check=False)
 
     assert (done.returncode, done.stdout) == (code, "done\n")
+
+
+@pytest.mark.parametrize("shut", ["2>&-", ">&-", ">&- 2>&-"])
+def test_a_stream_that_was_shut_from_the_start_changes_no_exit_code(shut: str) -> None:
+    command = f"{shlex.quote(sys.executable)} -m flows settings --section training {shut}"
+    assert subprocess.run(["bash", "-c", command], capture_output=True, check=False).returncode == 0

@@ -1,3 +1,5 @@
+import re
+
 import pytest
 
 from flows.__main__ import main
@@ -27,3 +29,10 @@ def test_a_section_is_told_with_the_values_of_a_preset_and_what_else_they_may_be
 def test_a_section_that_there_is_not_is_an_error_with_those_that_there_are(capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["settings", "--section", "traning"]) == 2
     assert "no section 'traning': it may be corpus, cleaning" in capsys.readouterr().err
+
+
+def test_settings_count_without_a_preset_too_and_are_checked(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["settings", "--section", "training", "--set", "training.warmup_steps=7"]) == 0
+    assert re.search(r"^training\.warmup_steps +7 ", capsys.readouterr().out, re.MULTILINE)
+    assert main(["settings", "--set", "traning.warmup_steps=7"]) == 2
+    assert "traning" in capsys.readouterr().err

@@ -33,6 +33,7 @@ ARCHITECTURES: dict[str, dict[str, Any]] = {
         "decoder_layers": 3,
     },
     "layer norm": {"layer_norm": True},
+    "residual without attention": {"residual": True, "encoder_layers": 2, "decoder_layers": 3},
     "layer norm with attention": {"layer_norm": True, "attention": "general", "encoder_layers": 2, "decoder_layers": 2},
     "input feeding": {"input_feeding": True, "attention": "general", "bidirectional": True},
     "input feeding, all at once": {

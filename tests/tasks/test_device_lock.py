@@ -68,7 +68,7 @@ def test_whoever_comes_second_is_told_who_trains_and_goes_on_when_that_process_i
         return False
 
     with device_lock("cpu", "me", said.append, kill_the_holder):
-        assert said == ["train: cpu is training already (process 7, run other in /there); waiting until it is free"]
+        assert said == ["train: cpu is taken already (process 7, run other in /there); waiting until it is free"]
 
 
 def test_who_waits_can_be_stopped(holder: "subprocess.Popen[str]") -> None:
@@ -139,7 +139,7 @@ def test_what_others_wrote_is_shown_without_control_characters(folder: Path) -> 
         with pytest.raises(TrainingInterrupted), device_lock("cpu", "me", said.append, lambda: bool(said)):
             pass
 
-    assert said == ["train: cpu is training already ([31mred); waiting until it is free"]
+    assert said == ["train: cpu is taken already ([31mred); waiting until it is free"]
 
 
 def test_the_device_is_the_one_that_the_settings_choose() -> None:
@@ -178,11 +178,9 @@ def test_trainings_share_the_cpu_as_long_as_their_threads_fit_into_its_cores() -
     with cores_lock(1, "process 7, run one in /here", print), cores_lock(2, "process 8", print):
         assert take_cores(1) == []
         assert take_cores(2) == [
-            "train: cpu is training already (process 7, run one in /here); waiting until 2 of its 4 cores are free"
+            "train: cpu is taken already (process 7, run one in /here); waiting until 2 of its 4 cores are free"
         ]
-        assert take_cores(4) == [
-            "train: cpu is training already (process 7, run one in /here); waiting until it is free"
-        ]
+        assert take_cores(4) == ["train: cpu is taken already (process 7, run one in /here); waiting until it is free"]
     assert take_cores(4) == []
 
 
@@ -199,7 +197,7 @@ def test_a_training_that_wants_all_cores_is_not_passed_by_later_ones_that_want_f
         waiting.start()
         wait_for(lambda: bool(said))
         assert take_cores(1) == [
-            "train: cpu is training already (process 8, which waits for cores); waiting until it is free"
+            "train: cpu is taken already (process 8, which waits for cores); waiting until it is free"
         ]
         assert not began.is_set()
     waiting.join()
@@ -284,7 +282,7 @@ def test_a_training_in_another_workspace_waits_and_begins_when_the_one_before_it
     one = train("one", epochs=1_000_000)
     wait_for(lambda: bool(one.trained))
     two = train("two")
-    wait_for(lambda: two.said(f"train: cpu is training already (process {one.process.pid}, run one in "))
+    wait_for(lambda: two.said(f"train: cpu is taken already (process {one.process.pid}, run one in "))
 
     one.process.kill()
 

@@ -132,7 +132,7 @@ def test_evaluation_shows_scores_with_signature_and_interval_and_translations() 
     assert page.startswith("# Evaluation of model cccccccccccc on news\\|2016\n")
     assert "Signature of BLEU:\n\n```\nnrefs:1|case:mixed\n```" in page
     assert "| length ratio | 0.972 | tokens of the translations over those of the references |" in page
-    assert "| test pairs | 1,000 | news\\|2016 |" in page
+    assert "| pairs | 1,000 | news\\|2016 |" in page
     assert "| sources with unknown tokens | 3 | not in the vocabulary |" in page
     assert "| BLEU | 31.23 | 95 % interval 29.00 to 33.00 |" in page
     assert "| 1 to 10 | 900 | 32.0 |\n| 61 or more | 100 | 12.0 |" in page
@@ -165,7 +165,7 @@ def test_a_summary_tells_steps_and_links_the_pages_of_the_model() -> None:
     page = summary_page("demo", report, {"1a": "10 train pairs"}, {"corpus": "demo-corpus"})
 
     assert page.startswith("# demo: BLEU 31.2\n")
-    assert "on 1,000 test pairs (news)" in page
+    assert "on 1,000 pairs (news)" in page
     assert "| fetch | cached | 0.0 | 10 train pairs |" in page
     assert "[corpus](/artifacts/key/demo-corpus)" in page
 
