@@ -9,6 +9,7 @@ from seq2seq.artifacts import Artifact
 from seq2seq.corpora.pairs import pairs_of, write_pairs
 from seq2seq.errors import CorpusError, ModelError, TrainingInterrupted
 from seq2seq.evaluation import EvaluationProgress, evaluate
+from seq2seq.model_folder import load_model
 from seq2seq.pipeline import Job
 from seq2seq.report import SCORES
 from seq2seq.settings.evaluation import EvaluationSettings
@@ -74,7 +75,11 @@ def test_the_statistics_hold_what_the_report_promises(run: Run) -> None:
     json.dumps(found, allow_nan=False)
 
 
-def test_what_int8_costs_is_measured_beside_the_scores(run: Run, model: Path, tmp_path: Path) -> None:
+def test_what_int8_costs_is_measured_beside_the_scores(
+    run: Run, model: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    other = load_model(write_tiny_model(tmp_path / "other", seed=4)).model
+    monkeypatch.setattr("seq2seq.translator.quantized", lambda exact: other)  # so that there is a difference for sure
     own = Translator.load(model, RUNTIME, "int8").translate(SOURCES, SETTINGS.beam_size)
     found = run(SOURCES, own, int8=True)
     assert found["int8"]["bleu"] == 100

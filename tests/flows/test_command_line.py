@@ -241,13 +241,13 @@ def test_a_wrong_command_line_ends_with_code_2_and_says_what_is_wrong(
 def test_a_workspace_that_is_a_file_is_refused_before_anything_is_started(
     command: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    monkeypatch.setenv("COLUMNS", "500")
-    place = tmp_path / "file"
-    place.touch()
+    monkeypatch.chdir(tmp_path)
+    Path("taken").touch()
 
-    assert main([*command.split(), "--workspace", str(place)]) == 2
+    assert main([*command.split(), "--workspace", "taken"]) == 2
 
-    assert f'"{place}" is a file' in capsys.readouterr().err
+    assert '"taken" is a file' in capsys.readouterr().err
+    assert [path.name for path in tmp_path.iterdir()] == ["taken"]
 
 
 def test_a_traceback_is_shown_when_it_is_asked_for(capsys: pytest.CaptureFixture[str]) -> None:
