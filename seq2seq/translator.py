@@ -301,8 +301,8 @@ def _together(folders: Sequence[Path], engines: Sequence[Engine]) -> Engine:
             if ours != theirs:
                 raise ModelError(
                     f"{folders[0]} and {folder} cannot translate together: they differ in the {what} language or "
-                    "vocabulary. "
-                    "Train both on one corpus, with the same settings for its text and another training.seed."
+                    "vocabulary. Train both on one corpus, with the same settings for its text and another "
+                    "training.seed."
                 )
     return replace(first, model=Ensemble([engine.model for engine in engines])) if others else first
 
@@ -326,7 +326,7 @@ def _engine_of_export(folder: Path, runtime: RuntimeSettings, precision: str, ta
     config = check_request_of_export(folder, runtime, precision, target_language)
     from seq2seq.export.running import ExportedModel  # imports onnxruntime
 
-    configure(runtime.model_copy(update={"device": "cpu"}), kernels=DECODING_KERNELS)
+    configure(runtime, kernels=DECODING_KERNELS)
     tokenizers = tokenizers_of(folder, config)
     return Engine(ExportedModel(folder), *tokenizers, config, torch.device("cpu"), "fp32")
 

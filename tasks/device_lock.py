@@ -13,6 +13,7 @@ from contextlib import ExitStack, contextmanager, suppress
 from fcntl import LOCK_EX, LOCK_NB
 from pathlib import Path
 
+from seq2seq.cores import usable_core_numbers
 from seq2seq.errors import TrainingInterrupted, UserError
 from seq2seq.flock import taken
 from seq2seq.settings.runtime import RuntimeSettings
@@ -43,12 +44,6 @@ def cores_needed(runtime: RuntimeSettings) -> int:
     """One for each thread of a training on the CPU; by default all that it may use."""
     there = len(usable_core_numbers())
     return min(max(runtime.threads, runtime.processes), there) if runtime.threads else there
-
-
-def usable_core_numbers() -> list[int]:
-    """Those that this process may use; where the system does not say (macOS), all there are."""
-    usable = getattr(os, "sched_getaffinity", None)
-    return sorted(usable(0)) if usable else list(range(os.cpu_count() or 1))
 
 
 @contextmanager
