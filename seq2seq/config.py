@@ -34,7 +34,10 @@ class Config(Section):
     """One section for each step that has settings, and the machine's own."""
 
     name: str = Field(
-        "translator", pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]*$", description="Name of the model's folder and of its runs."
+        "translator",
+        pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]*$",
+        description="Name of the model's folder and of its runs: letters, digits, dots, underscores and hyphens, a letter "
+        "or digit first.",
     )
     corpus: CorpusSettings = Field(default_factory=CorpusSettings, description="Where the sentence pairs come from.")
     cleaning: CleaningSettings = Field(default_factory=CleaningSettings, description="Which pairs are dropped.")
@@ -62,6 +65,17 @@ class Config(Section):
     def _there_is_something_to_learn_from(cls, corpus: CorpusSettings) -> CorpusSettings:
         if not corpus.train:
             raise ValueError("train is empty: name the split to learn from")
+        return corpus
+
+    @field_validator("corpus")
+    @classmethod
+    def _place_is_read(cls, corpus: CorpusSettings) -> CorpusSettings:
+        for place, kind in (("directory", "files"), ("address", "url")):
+            if getattr(corpus, place) and corpus.kind != kind:
+                raise ValueError(
+                    f"{place} is set, and kind = {corpus.kind} does not read it: set corpus.kind = {kind}, or leave "
+                    f"corpus.{place} out"
+                )
         return corpus
 
     @field_validator("model")
@@ -145,7 +159,8 @@ def validate_config(values: Mapping[str, Any], source: str = "configuration") ->
         return Config.model_validate(values)
     except ValidationError as error:
         problems = "\n".join(f"  {_explain(problem)}" for problem in error.errors())
-        raise ConfigError(f"{source}: {error.error_count()} wrong setting(s):\n{problems}") from None
+        count = error.error_count()
+        raise ConfigError(f"{source}: {count} wrong setting{'s' if count > 1 else ''}:\n{problems}") from None
 
 
 def _read(source: str) -> dict[str, Any]:
@@ -222,7 +237,7 @@ def _explain(problem: Any) -> str:
         case "value_error":  # of our own, which says it all
             return f"{name}: {problem['ctx']['error']}"
         case "string_pattern_mismatch":
-            return f"{name}: {problem['msg']}, not {given!r}. {_section(place).model_fields[place[-1]].description}"
+            return f"{name}: {given!r} does not fit. {_section(place).model_fields[(place[1:] or place)[0]].description}"
     return f"{name}: {problem['msg']}" + (f", not {given!r}" if not isinstance(given, dict) else "")
 
 

@@ -34,12 +34,14 @@ class CorpusSettings(Section):
     source_language: str = Field(
         "ko",
         pattern=r"^[A-Za-z]{2,3}([-_][A-Za-z0-9]+)*$",
-        description="Code of the language to translate from, such as de or zh-Hans.",
+        description="Code of the language to translate from: two or three letters, such as de, and what belongs to "
+        "them after a hyphen, as in zh-Hans.",
     )
     target_language: str = Field(
         "en",
         pattern=r"^[A-Za-z]{2,3}([-_][A-Za-z0-9]+)*$",
-        description="Code of the language to translate into, such as de or zh-Hans.",
+        description="Code of the language to translate into: two or three letters, such as de, and what belongs to "
+        "them after a hyphen, as in zh-Hans.",
     )
     train: str = Field("train", description="File stem or Hub split to learn from.")
     valid: str = Field(

@@ -46,6 +46,11 @@ class RuntimeSettings(Section):
         description="Seconds between two checkpoints; twenty times what one takes where that is longer. There is one "
         "after each validation, too. 0: one after each update.",
     )
+    finish: bool = Field(
+        False,
+        description="A training that was stopped learns no more: the best weights so far are its result. Later runs take "
+        "that result; to learn on, continue from the model.",
+    )
     max_step_minutes: float = Field(
         0.0, ge=0, description="A step that takes longer fails; the same command resumes it. 0: no limit."
     )

@@ -9,7 +9,7 @@ ends the training should it be up before these steps are done (`stopped_by` is t
 import json
 import math
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
@@ -29,7 +29,7 @@ from seq2seq.device import (
     set_generator_state,
     training_kernels,
 )
-from seq2seq.errors import Seq2SeqError, TrainingInterrupted
+from seq2seq.errors import Seq2SeqError, TrainingInterrupted, UserError
 from seq2seq.model_folder import fill, write_model
 from seq2seq.models.build import build_model
 from seq2seq.models.seq2seq import Seq2Seq
@@ -210,6 +210,8 @@ class Trainer:
     def run(self) -> None:
         """Update until an end is reached, then put the best weights into the model."""
         position, learner = self.position, self.learner
+        if self.job.runtime.finish:
+            self._finish()
         if position.validation_due:
             self._validate()
         place = (position.epoch, position.batch, 0, self.replicas.size, self.job.runtime.gradient_accumulation)
@@ -227,6 +229,17 @@ class Trainer:
                 self._checkpoint_if_due()
         self._peak_memory_mib = (peak_memory_mib() or 0.0) + self.replicas.peak_memory_mib()
         learner.finish(self.best_weights)
+
+    def _finish(self) -> None:
+        """End where the training stands, with a validation of these weights if they had none."""
+        position = self.position
+        if not position.step:
+            raise UserError(
+                "runtime.finish = true publishes what a stopped training has learned, and nothing of this training is "
+                "done: there is no checkpoint for just these texts, settings and code."
+            )
+        position.stopped_by = "finish"
+        position.validation_due |= all(entry["step"] < position.step for entry in _validations(position.history))
 
     def _update(self, share: Share) -> None:
         started = time.monotonic()
@@ -353,7 +366,7 @@ class Trainer:
             self._checkpoint()
             raise TrainingInterrupted(
                 f"Training stopped at step {self.position.step:,}; the checkpoint is saved and the same command "
-                "goes on from it."
+                "goes on from it. With --set runtime.finish=true it ends there, with the best weights so far."
             )
 
     def _checkpoint_if_due(self) -> None:
@@ -400,5 +413,9 @@ class Trainer:
             "device": self.learner.device.type,
             "precision": "bf16" if bf16 else "fp32",
             "peak_memory_mib": self._peak_memory_mib,
-            "history": [entry for entry in position.history if "valid_bleu" in entry],
+            "history": _validations(position.history),
         }
+
+
+def _validations(history: Sequence[dict[str, float]]) -> list[dict[str, float]]:
+    return [entry for entry in history if "valid_bleu" in entry]

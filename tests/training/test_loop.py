@@ -36,7 +36,7 @@ from seq2seq.training.loss import linear_cross_entropy
 from seq2seq.training.progress import Progress
 from seq2seq.training.validation import Validation
 from seq2seq.translator import Translator
-from tests.training.conftest import PAIRS
+from tests.training.conftest import PAIRS, SETTINGS
 
 Train = Callable[..., Record]
 
@@ -139,6 +139,25 @@ def test_a_training_says_what_ended_it_and_always_leaves_a_model(
     assert stopped_by == reason or (reason == "max_minutes" and stopped_by == "clock")  # a machine may slow down
     assert record.statistics["best_step"] >= 1
     assert load_model(tmp_path / record.address).model.output.out_features > 4
+
+
+@pytest.mark.parametrize("looks", [3, 5, 10, 14])
+def test_a_stopped_training_can_be_finished_where_it_stands(train: Train, tmp_path: Path, looks: int) -> None:
+    training, finish = {"validations_per_epoch": 0.5}, {**SETTINGS["runtime"], "finish": True}
+    with pytest.raises(UserError, match="nothing of this training is done"):
+        train(training=training, runtime=finish)
+    with pytest.raises(TrainingInterrupted, match=r"runtime\.finish=true") as stopped:
+        train(training=training, should_stop=stop_after(looks))
+
+    found = train(training=training, runtime=finish)
+
+    validated = [entry["step"] for entry in found.statistics["history"]]
+    assert f"stopped at step {found.statistics['steps']}" in str(stopped.value)
+    assert found.statistics["stopped_by"] == "finish"
+    assert validated == sorted(set(validated))
+    assert validated[-1] == found.statistics["steps"]
+    assert found.statistics["best_step"] in validated
+    assert load_model(tmp_path / found.address).model.output.out_features > 4
 
 
 def test_a_limit_of_steps_holds_before_a_time_budget_has_become_steps(train: Train) -> None:
