@@ -36,8 +36,8 @@ class Config(Section):
     name: str = Field(
         "translator",
         pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]*$",
-        description="Name of the model's folder and of its runs: letters, digits, dots, underscores and hyphens, a letter "
-        "or digit first.",
+        description="Name of the model's folder and of its runs: letters, digits, dots, underscores and hyphens, "
+        "first a letter or a digit.",
     )
     corpus: CorpusSettings = Field(default_factory=CorpusSettings, description="Where the sentence pairs come from.")
     cleaning: CleaningSettings = Field(default_factory=CleaningSettings, description="Which pairs are dropped.")
@@ -70,13 +70,14 @@ class Config(Section):
     @field_validator("corpus")
     @classmethod
     def _place_is_read(cls, corpus: CorpusSettings) -> CorpusSettings:
-        for place, kind in (("directory", "files"), ("address", "url")):
-            if getattr(corpus, place) and corpus.kind != kind:
+        """A place that is set means its kind; what else the kind does not read (of a preset, say) goes."""
+        for place, kind, others in (("directory", "files", "demo hub url"), ("address", "url", "demo hub")):
+            if getattr(corpus, place) and corpus.kind in others.split():
                 raise ValueError(
                     f"{place} is set, and kind = {corpus.kind} does not read it: set corpus.kind = {kind}, or leave "
-                    f"corpus.{place} out"
+                    f"corpus.{place} empty"
                 )
-        return corpus
+        return corpus.as_read()
 
     @field_validator("model")
     @classmethod
@@ -237,7 +238,8 @@ def _explain(problem: Any) -> str:
         case "value_error":  # of our own, which says it all
             return f"{name}: {problem['ctx']['error']}"
         case "string_pattern_mismatch":
-            return f"{name}: {given!r} does not fit. {_section(place).model_fields[(place[1:] or place)[0]].description}"
+            setting = place[1] if len(place) > 1 else name
+            return f"{name}: {given!r} does not fit. {_section(place).model_fields[setting].description}"
     return f"{name}: {problem['msg']}" + (f", not {given!r}" if not isinstance(given, dict) else "")
 
 

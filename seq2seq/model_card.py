@@ -140,9 +140,8 @@ def _origin(corpus: CorpusSettings, fetch: Statistics) -> str:
             return f"Hugging Face dataset `{corpus.dataset}`{subset}, revision `{revision}`."
         case "url":
             return f"Downloaded from <{corpus.address}>."
-    return "Files of the person who trained the model: " + ", ".join(
-        f"`{name}` ({split})" for split, name in corpus.split_names().items()
-    )
+    names = ", ".join(f"`{name}` ({split})" for split, name in corpus.split_names().items())
+    return f"Text files that are not published: {names}."
 
 
 def _held_out(corpus: CorpusSettings, fetch: Statistics) -> str:

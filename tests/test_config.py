@@ -32,7 +32,7 @@ def test_words_need_no_quotes_and_empty_text_is_text() -> None:
 
 @pytest.mark.parametrize("text", ["2016", "1.0", "nan", "2026-11-27", "true"])
 def test_what_looks_like_a_number_or_a_date_is_text_where_text_is_wanted(text: str) -> None:
-    config = load_config("demo", [f"name={text}", f"corpus.test={text}", f'corpus.revision="{text}"'])
+    config = load_config("multi30k", [f"name={text}", f"corpus.test={text}", f'corpus.revision="{text}"'])
 
     assert (config.name, config.corpus.test, config.corpus.revision) == (text, text, text)
 
@@ -65,9 +65,15 @@ def test_a_file_without_a_name_is_called_after_itself(tmp_path: Path) -> None:
         ("model.learning_rate=1", "model.learning_rate: no such setting; did you mean training.learning_rate?"),
         ("dropout=0.1", "dropout: no such setting; did you mean model.dropout?"),
         ("corpus.train=", "corpus: train is empty: name the split to learn from"),
-        ("corpus.source_language=german", "'german' does not fit. Code of the language to translate from: two or three"),
+        (
+            "corpus.source_language=german",
+            "'german' does not fit. Code of the language to translate from: two",
+        ),
         ('corpus.sha256={"a.zip"="12"}', "corpus.sha256.a.zip: '12' does not fit. url: SHA-256 by file name"),
-        ("corpus.directory=texts", "corpus: directory is set, and kind = demo does not read it: set corpus.kind = files"),
+        (
+            "corpus.directory=texts",
+            "directory is set, and kind = demo does not read it: set corpus.kind = files",
+        ),
         ("corpus.address=http://a/b.zip", "address is set, and kind = demo does not read it: set corpus.kind = url"),
         ("training.learning_rate=2", "training.learning_rate: Input should be less than or equal to 1, not 2"),
         ("training.seed=many", "training.seed: Input should be a valid integer"),
@@ -140,10 +146,22 @@ def test_a_file_on_top_of_a_preset_says_only_what_is_different(tmp_path: Path) -
     preset, config = load_config("multi30k"), load_config(str(mine), ["model.dropout=0.2"])
 
     assert config.name == "mine"
-    assert config.corpus == preset.corpus.model_copy(update={"kind": "files", "directory": str(tmp_path / "texts")})
+    read = {"kind": "files", "directory": str(tmp_path / "texts"), "dataset": ""}
+    assert preset.corpus.dataset
+    assert config.corpus == preset.corpus.model_copy(update=read)
     assert config.training == preset.training.model_copy(update={"max_minutes": 10})
     assert config.model == preset.model.model_copy(update={"dropout": 0.2})
     assert config.vocabulary == preset.vocabulary != Config().vocabulary
+
+
+def test_a_model_of_a_web_corpus_can_be_scored_on_files() -> None:
+    made_with = {
+        "corpus": {"kind": "url", "address": "https://example.org/{split}.tsv", "sha256": {"test.tsv": "0" * 64}}
+    }
+
+    corpus = load_config("a model", ["corpus.kind=files", "corpus.directory=texts"], base=made_with).corpus
+
+    assert (corpus.address, corpus.sha256, Path(corpus.directory).name) == ("", {}, "texts")
 
 
 @pytest.mark.parametrize("preset", ['"multi30"', "3", '["demo"]'])

@@ -222,7 +222,7 @@ def test_missing_source_files_are_an_error(workspace: Workspace, tiny_config: Re
 
 
 def test_a_hub_dataset_counts_at_the_commit_that_was_fetched_last(workspace: Workspace, tiny_config: Read) -> None:
-    config = tiny_config("corpus.kind=hub", "corpus.dataset=owner/name")
+    config = tiny_config("corpus.kind=hub", "corpus.directory=", "corpus.dataset=owner/name")
     pinned = config.corpus.model_copy(update={"revision": "c" * 40})
     step, (made,) = STEPS["fetch"], workspace.records("fetch")
     provenance = ingredients(step, {"corpus": pinned}, {}, identity(pinned))
@@ -231,7 +231,9 @@ def test_a_hub_dataset_counts_at_the_commit_that_was_fetched_last(workspace: Wor
 
     assert answers(config, workspace)["fetch"] == "fresh"
     assert reason("fetch", config, workspace) == "at commit cccccccccccc, the last one fetched"
-    other = tiny_config("corpus.kind=hub", "corpus.dataset=owner/name", f"corpus.revision={'d' * 40}")
+    other = tiny_config(
+        "corpus.kind=hub", "corpus.directory=", "corpus.dataset=owner/name", f"corpus.revision={'d' * 40}"
+    )
     assert answers(other, workspace)["fetch"] == "stale"
 
 

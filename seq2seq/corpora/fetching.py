@@ -135,8 +135,8 @@ def _demo(corpus: CorpusSettings) -> Mapping[str, "Pairs"]:
     if sorted(languages) != sorted(DEMO_LANGUAGES):
         raise ConfigError(
             f"corpus.kind = demo is Korean and English (ko, en), not {' and '.join(languages)}: set "
-            "corpus.source_language and corpus.target_language to ko and en, either way round; for texts of your own set "
-            "corpus.kind = files and corpus.directory."
+            "corpus.source_language and corpus.target_language to ko and en, either way round; for texts of your own "
+            "set corpus.kind = files and corpus.directory."
         )
     for split, name in corpus.split_names().items():
         if name not in DEMO_SPLITS:

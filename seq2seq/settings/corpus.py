@@ -12,6 +12,19 @@ COLUMN = (
 )
 Column = Annotated[str, BeforeValidator(lambda given: str(given) if type(given) is int else given)]
 """1 and "1" are the same."""
+READ_BY = {
+    "train_pairs": ("demo",),
+    "seed": ("demo",),
+    "directory": ("files",),
+    "address": ("url",),
+    "sha256": ("url",),
+    "dataset": ("hub",),
+    "subset": ("hub",),
+    "revision": ("hub", "url"),
+    "source_column": ("files", "hub", "url"),
+    "target_column": ("files", "hub", "url"),
+}
+"""Kinds of corpus that read a setting; all read the others."""
 VALIDATION_NAMES = ("valid", "validation", "val", "dev")
 
 
@@ -84,6 +97,11 @@ class CorpusSettings(Section):
         """What the pairs that are scored are, in words for people."""
         kind = "validation pairs" if split == "valid" else "pairs"
         return self.split_names().get(split) or f"{kind} held out of {self.train}"
+
+    def as_read(self) -> "CorpusSettings":
+        """The corpus with the default of each setting that its kind does not read."""
+        unread = [name for name, kinds in READ_BY.items() if self.kind not in kinds]
+        return self.model_copy(update={name: type(self).model_fields[name].get_default() for name in unread})
 
     def only(self, split: str) -> "CorpusSettings":
         """The corpus without what one split does not need: all of it, where that split is held out."""
