@@ -70,7 +70,10 @@ def process_count(runtime: RuntimeSettings) -> int:
 
 def _uses_cuda(runtime: RuntimeSettings) -> bool:
     if runtime.device == "cuda" and not torch.cuda.is_available():
-        raise ConfigError("runtime.device = cuda, but PyTorch sees no CUDA device here: set it to auto or cpu.")
+        raise ConfigError(
+            f"runtime.device = cuda, but PyTorch {torch.__version__} sees no CUDA device here: set it to auto or cpu, "
+            "or install a build of PyTorch for this device's CUDA (README)."
+        )
     return runtime.device != "cpu" and torch.cuda.is_available()
 
 
@@ -94,8 +97,21 @@ def computes_in_bf16(device: torch.device) -> bool:
     return bool(capabilities.get("avx512_bf16") or capabilities.get("amx_bf16") or capabilities.get("bf16"))
 
 
+def supports_bf16(device: torch.device) -> bool:
+    """Whether there are kernels for bf16 at all, emulated ones included; a CPU wants AVX-512 for them, or Arm's own."""
+    return device.type != "cpu" or (torch._C._has_mkldnn and bool(torch.ops.mkldnn._is_mkldnn_bf16_supported()))
+
+
 def product_type(precision: str, device: torch.device) -> torch.dtype:
-    """What matrix products are computed in under `precision` (auto, bf16 or fp32)."""
+    """What matrix products are computed in under `precision` (auto, bf16 or fp32).
+
+    Raises ConfigError for bf16 where a processor has no kernels for it.
+    """
+    if precision == "bf16" and not supports_bf16(device):
+        raise ConfigError(
+            "precision = bf16, and this processor has no such arithmetic (AVX-512 or AMX): leave it at auto, which "
+            "takes bf16 where there is, or fp32."
+        )
     low = precision == "bf16" or (precision == "auto" and computes_in_bf16(device))
     return torch.bfloat16 if low else torch.float32
 

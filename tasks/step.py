@@ -103,6 +103,13 @@ class PipelineRun:
                 "recorded as done with that of now. What is done stays done: the same command goes on from there."
             )
 
+    def require_device(self) -> None:
+        """Raise ConfigError where the first step that is to be done is followed by one that wants a missing device."""
+        if self.config.runtime.device == "cuda":
+            from seq2seq.device import device_of  # imports PyTorch
+
+            device_of(self.config.runtime)
+
     def verify(self, record: Record) -> None:
         """Hash the record's files, once in a run; raises ArtifactDamaged. The record counts as used now."""
         if record.key not in self.verified:
@@ -189,6 +196,7 @@ class Work:
             return record
         for code in (self.provenance["code"], pipeline.code_of(self.step)):  # before it waited, and now
             self.run.require_same_code(self.step.name, code)
+        self.run.require_device()
         self.why = "" if why == NOT_DONE else why
         limit = self.run.config.runtime.max_step_minutes * 60 or None
         with timeout(limit, TaskRunTimeoutError):  # not the task's own limit, which would count waiting for locks too

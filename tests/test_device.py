@@ -18,6 +18,7 @@ from seq2seq.device import (
 )
 from seq2seq.errors import ConfigError
 from seq2seq.settings.runtime import RuntimeSettings
+from tests.tiny import WITH_BF16
 
 CPU = torch.device("cpu")
 
@@ -59,10 +60,19 @@ def test_a_training_keeps_more_kernels_only_where_they_are_dear(amx: bool, monke
     assert {kept["auto"], kept["bf16"]} == {device.TILE_KERNELS if amx else FEW_KERNELS}
 
 
-@pytest.mark.parametrize(("precision", "type_"), [("fp32", torch.float32), ("bf16", torch.bfloat16)])
+@pytest.mark.parametrize(
+    ("precision", "type_"), [("fp32", torch.float32), pytest.param("bf16", torch.bfloat16, marks=WITH_BF16)]
+)
 def test_products_run_in_the_precision_asked_for(precision: str, type_: torch.dtype) -> None:
     with autocast(precision, CPU):
         assert (torch.ones(2, 2) @ torch.ones(2, 2)).dtype == type_
+
+
+def test_bf16_is_refused_where_the_processor_has_none(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(device, "supports_bf16", lambda device: False)
+    with pytest.raises(ConfigError, match="leave it at auto"):
+        device.product_type("bf16", CPU)
+    assert device.product_type("auto", CPU) in (torch.float32, torch.bfloat16)
 
 
 def test_auto_is_bf16_exactly_where_the_processor_computes_in_it() -> None:

@@ -14,7 +14,7 @@ from seq2seq.errors import SourceUnavailable, UserError
 from seq2seq.settings.runtime import RuntimeSettings
 from seq2seq.sharing import PIPELINE, SCORES, pipeline_json, scores_json
 from seq2seq.translator import Translator
-from tests.tiny import write_tiny_model
+from tests.tiny import WITH_BF16, write_tiny_model
 
 LINES = ["eins zwei", "", "drei vier.", "acht, sieben und sechs!", "fünf"]
 Run = Callable[..., tuple[int, str, str]]
@@ -65,7 +65,11 @@ def test_decoding_options_reach_the_decoder(run: Run, folder: Path) -> None:
     greedy = run(text, "--beam-size", "1", "--batch-sentences", "2")[1]
     assert greedy == expected(folder, LINES, beam_size=1)
     assert run(text, "--length-penalty", "0")[1] == expected(folder, LINES, length_penalty=0) != greedy
-    assert run(text, "--precision", "bf16")[0] == 0
+
+
+@WITH_BF16
+def test_lines_are_translated_in_bf16(run: Run) -> None:
+    assert run("\n".join(LINES), "--precision", "bf16")[0] == 0
 
 
 def test_processes_share_the_lines(run: Run, folder: Path) -> None:

@@ -18,7 +18,7 @@ from seq2seq.settings.runtime import RuntimeSettings
 from seq2seq.special_tokens import EOS
 from seq2seq.translation import Translation
 from seq2seq.translator import BATCHES_PER_CHUNK, Translator
-from tests.tiny import PIECES, write_tiny_model
+from tests.tiny import PIECES, WITH_BF16, write_tiny_model
 
 WORDS = [piece.strip("▁") for piece in PIECES["source"]]
 RUNTIME = RuntimeSettings(threads=1, device="cpu")
@@ -141,7 +141,7 @@ def test_a_stream_gives_all_lines_before_one_that_is_damaged_and_names_its_numbe
         next(stream)
 
 
-@pytest.mark.parametrize("precision", ["bf16", "int8"])
+@pytest.mark.parametrize("precision", [pytest.param("bf16", marks=WITH_BF16), "int8"])
 def test_faster_arithmetic_is_at_hand(folder: Path, precision: str) -> None:
     exact, faster = (
         Translator.load(folder, RUNTIME, name).translate(sentences(5), beam_size=2) for name in ("fp32", precision)

@@ -4,9 +4,11 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+import pytest
 import torch
 from tokenizers import Tokenizer, models
 
+from seq2seq.device import supports_bf16
 from seq2seq.model_folder import write_model
 from seq2seq.models.build import build_model
 from seq2seq.models.seq2seq import Seq2Seq
@@ -16,6 +18,7 @@ from seq2seq.special_tokens import SPECIAL_TOKENS, UNK
 from seq2seq.tokenization import build_rules
 from seq2seq.vocabulary import build_decoder
 
+WITH_BF16 = pytest.mark.skipif(not supports_bf16(torch.device("cpu")), reason="this processor has no bf16")
 PIECES: dict[str, Sequence[str]] = {
     "source": ["▁eins", "▁zwei", "▁drei", "▁vier", "▁fünf", "▁sechs", "▁sieben", "▁acht", "▁und", ",", ".", "!"],
     "target": ["▁One", "▁two", "▁three", "▁four", "▁five", "▁six", "▁seven", "▁eight", "▁and", ",", ".", "!"],

@@ -6,15 +6,16 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import torch
 from prefect.serializers import Serializer
 from prefect.states import Failed
 
 from seq2seq import pipeline
 from seq2seq.adoption import ADOPT
 from seq2seq.artifacts import Record, Workspace, write_text_atomically
-from seq2seq.config import Config
+from seq2seq.config import Config, validate_config
 from seq2seq.corpora.fetching import identity
-from seq2seq.errors import ArtifactDamaged, CorpusError, SourceUnavailable, UserError
+from seq2seq.errors import ArtifactDamaged, ConfigError, CorpusError, SourceUnavailable, UserError
 from seq2seq.pipeline import STEPS
 from seq2seq.settings.corpus import CorpusSettings
 from tasks.step import (
@@ -101,6 +102,14 @@ def test_a_step_outside_a_run_is_an_error(workspace: Workspace) -> None:
 def fetching(run: PipelineRun) -> Work:
     corpus = CorpusSettings(train_pairs=3, valid_pairs=2, test_pairs=2)
     return Work(STEPS["fetch"], {"corpus": corpus}, {}, identity(corpus))
+
+
+@pytest.mark.skipif(torch.cuda.is_available(), reason="this machine has the CUDA device that is missed here")
+def test_a_missing_device_is_told_before_the_first_step_is_done(workspace: Workspace) -> None:
+    config = validate_config({"runtime": {"device": "cuda"}})
+    with pipeline_run(workspace, config) as run, pytest.raises(ConfigError, match="sees no CUDA device"):
+        fetching(run)()
+    assert not workspace.records("fetch")
 
 
 @pytest.mark.parametrize("when", ["before the step is reached", "while it waits", "and changes back"])
