@@ -13,6 +13,7 @@ from importlib.util import find_spec
 from pathlib import Path
 
 import numpy as np
+import onnx
 import onnx_ir
 import pytest
 import torch
@@ -326,6 +327,16 @@ def test_an_int8_export_is_smaller_and_chooses_nearly_the_same_tokens(
     pairs = zip(*(Translator.load(each).translate(sentences) for each in (model_folder, written.folder)), strict=True)
     assert sum(ours == theirs for ours, theirs in pairs) >= 6
     assert "The weights are int8" in (written.folder / "README.md").read_text(encoding="utf-8")
+
+
+def test_int8_weights_fit_processors_that_add_pairs_of_products_in_16_bits(model_folder: Path, tmp_path: Path) -> None:
+    folder = export_model(model_folder, tmp_path / "small", int8=True).folder
+    for name in ("encoder.onnx", "decoder.onnx"):
+        parts = onnx.load(folder / name).graph.initializer
+        weights = [onnx.numpy_helper.to_array(part) for part in parts if part.data_type == onnx.TensorProto.INT8]
+        assert len(weights) > 1
+        assert 32 <= max(np.abs(weight.astype(int)).max() for weight in weights)
+        assert 2 * 255 * max(np.abs(weight.astype(int)).max() for weight in weights) < 2**15
 
 
 @pytest.mark.usefixtures("ready_graphs")
