@@ -112,7 +112,7 @@ def product_type(precision: str, device: torch.device) -> torch.dtype:
             "precision = bf16, and this processor has no such arithmetic (AVX-512 or AMX): leave it at auto, which "
             "takes bf16 where there is, or fp32."
         )
-    low = precision == "bf16" or (precision == "auto" and computes_in_bf16(device))
+    low = precision == "bf16" or (precision == "auto" and computes_in_bf16(device) and supports_bf16(device))
     return torch.bfloat16 if low else torch.float32
 
 

@@ -67,6 +67,8 @@ def _no_text(sentences: Iterable[str]) -> Iterable[str]:
 
 
 def _check_halves(number: int, text: str) -> None:
+    if not isinstance(text, str):
+        raise TypeError(f"Sentence {number:,} is no text but {text!r}.")
     try:
         text.encode()
     except UnicodeEncodeError as error:

@@ -15,7 +15,7 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 
-from seq2seq.lattice import Floats, Lattice, spans
+from seq2seq.lattice import LONGEST, Floats, Lattice
 
 MOST_WORDS = 200_000
 """Different words that are learned from, at most: the most frequent ones."""
@@ -67,12 +67,27 @@ def _log_shares(amounts: Floats) -> Floats:
 
 
 def _candidates(words: Sequence[tuple[str, int]], alphabet: set[str], most: int) -> tuple[list[str], Floats]:
-    """Substrings that occur more than once, those that cover the most text, and all characters; in text order."""
+    """Substrings that occur more than once, those that cover the most text, and all characters; in text order.
+
+    Lengths are counted one after another, and only what goes on from a repeated beginning: nothing else can repeat. In
+    a language without spaces most substrings of its clauses occur once, and all of them would not fit into memory.
+    """
     occurrences: Counter[str] = Counter(dict.fromkeys(alphabet, 0))
     for word, count in words:
-        for start, end in spans(word):
-            occurrences[word[start:end]] += count
-    repeated = [text for text, count in occurrences.items() if count > 1 and len(text) > 1]
+        for character in word:
+            occurrences[character] += count
+    shorter = {character for character, count in occurrences.items() if count > 1}
+    repeated: list[str] = []
+    for length in range(2, LONGEST + 1):
+        longer: Counter[str] = Counter()
+        for word, count in words:
+            for start in range(len(word) - length + 1):
+                if word[start : start + length - 1] in shorter:
+                    longer[word[start : start + length]] += count
+        again = {text: count for text, count in longer.items() if count > 1}
+        occurrences.update(again)
+        repeated.extend(again)
+        shorter = set(again)
     repeated.sort(key=lambda text: (-occurrences[text] * len(text), text))
     chosen = sorted(alphabet.union(repeated[:most]))
     return chosen, np.array([max(occurrences[text], 1) for text in chosen], dtype=np.float64)

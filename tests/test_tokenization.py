@@ -33,6 +33,7 @@ ASSIGNED_TEXT = st.text(st.characters(exclude_characters="▁", exclude_categori
         ("می\u200cخواهم", "▁می\u200cخواهم"),
         ("a_b <s>", "▁a _ b ▁< s >"),
         (" \ufeffto\tfold\u00a0\u2028 it ", "▁to ▁fold ▁it"),
+        ("\u200ethe\u00ad\u202are\u2060 \u2069", "▁there"),
         ("", ""),
         (" \n", ""),
     ],

@@ -166,6 +166,8 @@ def test_a_request_that_is_refused_leaves_the_processes_at_work(pool: Translator
         pool.translate(["\udc00"])
     with pytest.raises(TypeError, match="one text"):
         pool.translate("eins")
+    with pytest.raises(TypeError, match="Sentence 2 is no text but None"):
+        pool.translate(["eins", None])  # type: ignore[list-item]
     assert len(pool.translate(["eins", "zwei"])) == 2
 
 

@@ -6,7 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from seq2seq.lattice import Lattice
+from seq2seq import unigram
+from seq2seq.lattice import Lattice, spans
 from seq2seq.unigram import learn_unigram
 
 WORDS = Counter({"▁low": 5, "▁lower": 2, "▁newest": 6, "▁widest": 3, "▁new": 4})
@@ -39,6 +40,17 @@ def test_expected_counts_are_those_of_listing_all_cuts(counts: dict[str, int]) -
     lattice = Lattice.over(list(counts), subwords)
     found = lattice.expected_counts(scores, np.array(list(counts.values()), dtype=np.float64))
     np.testing.assert_allclose(found, expected, rtol=1e-9, atol=1e-12)
+
+
+@given(counts=COUNTS)
+def test_candidates_are_the_characters_and_all_that_repeats(counts: dict[str, int]) -> None:
+    occurrences: Counter[str] = Counter()
+    for word, count in counts.items():
+        for start, end in spans(word):
+            occurrences[word[start:end]] += count
+    wanted = {text: count for text, count in occurrences.items() if count > 1 or len(text) == 1}
+    subwords, found = unigram._candidates(list(counts.items()), set("".join(counts)), 10**6)
+    assert dict(zip(subwords, found, strict=True)) == wanted
 
 
 @given(counts=COUNTS)

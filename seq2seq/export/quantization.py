@@ -11,8 +11,8 @@ def quantize_graphs(folder: Path) -> None:
 
     What flows between them is quantized anew at each call, by its greatest element (ONNX's DynamicQuantizeLinear);
     hence no calibration text is needed. GRU layers and products of two activations stay in float32.
-    Weights take seven of the eight bits: on processors without VNNI onnxruntime adds pairs of products in 16 bits, which
-    would run over, and nobody knows where the folder will be used.
+    Weights take seven of the eight bits: on processors without VNNI onnxruntime adds pairs of products in 16 bits,
+    which would run over, and nobody knows where the folder will be used.
     """
     log = logging.getLogger()
     level = log.level
