@@ -68,6 +68,18 @@ def process_count(runtime: RuntimeSettings) -> int:
     return runtime.processes
 
 
+def description(runtime: RuntimeSettings, precision: str) -> str:
+    """What a training under these settings computes with, for people: `cpu, fp32, 2 threads`. Raises ConfigError."""
+    device = device_of(runtime)
+    products = "bf16" if product_type(precision, device) == torch.bfloat16 else "fp32"
+    if device.type == "cuda":
+        name = torch.cuda.get_device_name(device)
+        return f"{f'{runtime.processes} × ' if runtime.processes > 1 else ''}{name}, {products}"
+    threads = runtime.threads or usable_cores()
+    processes = f", {runtime.processes} processes" if runtime.processes > 1 else ""
+    return f"cpu, {products}, {threads} thread{'s' if threads > 1 else ''}{processes}"
+
+
 def _uses_cuda(runtime: RuntimeSettings) -> bool:
     if runtime.device == "cuda" and not torch.cuda.is_available():
         raise ConfigError(

@@ -25,6 +25,10 @@ TRAINING = (
     "valid_bleu",
     "valid_nats_per_token",
     "parameters",
+    "device",
+    "precision",
+    "threads",
+    "processes",
 )
 
 

@@ -8,6 +8,7 @@ from seq2seq.settings.model import ModelSettings
 from seq2seq.settings.training import TrainingSettings
 from tasks.device_lock import only_training
 from tasks.progress import TrainingDisplay
+from tasks.reporting import say
 from tasks.step import Work, cached_step, current_run
 from tasks.stopping import stop_on_signals
 from tasks.ui import show_training
@@ -58,7 +59,11 @@ def _continue(
 
 
 def _watched(work: Work) -> Record:
+    from seq2seq.device import description  # imports PyTorch: only where a training begins
+
+    settings = work.run.config
     with stop_on_signals(work.run.stop) as stop, only_training(work.run, stop), TrainingDisplay() as display:
+        say(f"{'train':<10} on {description(settings.runtime, settings.training.precision)}")
         record = work(should_stop=stop, notify=display)
     show_training(record, work.run.workspace.open(record))
     return record

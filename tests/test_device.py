@@ -68,6 +68,18 @@ def test_products_run_in_the_precision_asked_for(precision: str, type_: torch.dt
         assert (torch.ones(2, 2) @ torch.ones(2, 2)).dtype == type_
 
 
+@pytest.mark.parametrize(
+    ("runtime", "told"),
+    [
+        ({"threads": 1}, "cpu, fp32, 1 thread"),
+        ({"threads": 4, "processes": 2}, "cpu, fp32, 4 threads, 2 processes"),
+        ({}, f"cpu, fp32, {usable_cores()} thread"),
+    ],
+)
+def test_what_a_training_computes_with_is_told(runtime: dict[str, int], told: str) -> None:
+    assert device.description(RuntimeSettings(device="cpu", **runtime), "fp32").startswith(told)
+
+
 def test_bf16_is_refused_where_the_processor_has_none(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(device, "supports_bf16", lambda device: False)
     with pytest.raises(ConfigError, match="leave it at auto"):

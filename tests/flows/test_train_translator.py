@@ -208,7 +208,7 @@ def test_the_report_keeps_its_contract(first: First) -> None:
     }  # fmt: skip
     assert set(report["training"]) == {
         "target_tokens_per_second", "steps", "epochs", "best_step", "stopped_by", "valid_bleu", "valid_nats_per_token",
-        "parameters",
+        "parameters", "device", "precision", "threads", "processes",
     }  # fmt: skip
     assert None not in [*report["scores"].values(), *report["training"].values(), report["peak_memory_mib"]]
     assert report["training"]["steps"] == 4
