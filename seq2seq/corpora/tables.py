@@ -2,8 +2,8 @@
 
 A side's text is in a column of its own (`corpus.source_column`, or the language code), or in a column called
 `translation` that holds both by language code. Columns are found by name; a TSV or CSV without a row of names has
-them by number, from 1. A blank line is no pair; a missing cell is an empty sentence, which cleaning counts; text such
-as NA or null is text.
+them by number, from 1. A blank line is no pair; a missing cell is an empty sentence, which cleaning counts, and an
+error in a CSV, where a quote may have swallowed it; text such as NA or null is text.
 """
 
 import csv
@@ -127,7 +127,7 @@ def _comma_separated(path: Path) -> Iterator[list[str]]:
 def _by_column(
     path: Path, rows: Iterator[list[str]], wanted: Sequence[str], separator: str
 ) -> dict[str, list[str | None]]:
-    """Columns by the names in the first row, or by number; a short row's missing cells are None."""
+    """Columns by the names in the first row, or by number; the cells that a row of a TSV lacks are None."""
     numbered = ((number, row) for number, row in enumerate(rows, 1) if len(row) > 1 or "".join(row).strip())
     top = next(numbered, (1, []))
     names, above = top[1], []
@@ -139,6 +139,11 @@ def _by_column(
             raise CorpusError(
                 f"{path}, row {number:,} has {len(row)} cells and the first row {len(names)}: a separator inside a "
                 f"cell, or one in the first row that is not {separator!r}?"
+            )
+        if len(row) < len(names) and separator == SEPARATORS[".csv"]:
+            raise CorpusError(
+                f"{path}, row {number:,} has {len(row)} {'cell' if len(row) == 1 else 'cells'} and the first row "
+                f"{len(names)}: a quote that is not closed, or a cell left out?"
             )
         padding = [None] * (len(names) - len(row))
         for column, cell in zip(cells, [*row, *padding], strict=True):

@@ -158,6 +158,12 @@ def test_a_row_with_too_many_cells_is_named(tmp_path: Path, suffix: str, text: s
         sides(tmp_path, suffix, text)
 
 
+def test_a_quote_that_is_not_closed_swallows_no_rows(tmp_path: Path) -> None:
+    rows = ["de,en", *(f"x{number},y{number}" for number in range(49)), '"Er sagte,he said', *(["x,y"] * 50), 'y,a 5"']
+    with pytest.raises(CorpusError, match=r"train\.csv, row 51 has 1 cell and the first row 2: a quote .* not closed,"):
+        sides(tmp_path, ".csv", "\n".join(rows) + "\n\n")
+
+
 def test_malformed_tables_are_located(tmp_path: Path) -> None:
     with pytest.raises(CorpusError, match=r"line 2, is not JSON: .* at column 8"):
         sides(tmp_path, ".jsonl", '{"de": "eins", "en": "one"}\n{"de": x}\n')
