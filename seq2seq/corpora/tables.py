@@ -10,6 +10,7 @@ import csv
 import json
 import math
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import suppress
 from itertools import chain
 from pathlib import Path
 from typing import Any
@@ -65,7 +66,22 @@ def _arrow_text(column: pa.ChunkedArray, where: str) -> list[str]:
     kind = column.type.value_type if pa.types.is_dictionary(column.type) else column.type
     if not (pa.types.is_string(kind) or pa.types.is_large_string(kind) or pa.types.is_null(kind)):
         raise CorpusError(f"{where} holds {kind}, not text.")
-    return ["" if cell is None else cell for cell in column.to_pylist()]
+    try:
+        return ["" if cell is None else cell for cell in column.to_pylist()]
+    except UnicodeDecodeError as error:
+        raise CorpusError(
+            f"{where}, row {_first_not_utf_8(column):,} is not UTF-8: byte 0x{error.object[error.start]:02x} at "
+            f"position {error.start + 1:,}."
+        ) from None
+
+
+def _first_not_utf_8(column: pa.ChunkedArray) -> int:
+    row = 1
+    with suppress(UnicodeDecodeError):
+        for cell in column:
+            cell.as_py()
+            row += 1
+    return row
 
 
 def _sides_of_rows(
@@ -162,15 +178,18 @@ def _json_object(line: str, where: str) -> dict[str, Any]:
         row = json.loads(line)
     except json.JSONDecodeError as error:
         raise CorpusError(f"{where}, is not JSON: {error.msg} at column {error.colno}.") from None
+    except (ValueError, RecursionError) as error:  # a number of thousands of digits; brackets in brackets
+        raise CorpusError(f"{where}, is not JSON that can be read: {error}.") from None
     if not isinstance(row, dict):
         raise CorpusError(f"{where}, is not a JSON object: one {{…}} a line is needed.")
     return row
 
 
 def _read_parquet(path: Path) -> pa.Table:
+    content = pa.BufferReader(read_content(path))
     try:
-        return parquet.read_table(pa.BufferReader(read_content(path)))
-    except pa.ArrowException as error:
+        return parquet.read_table(content)
+    except (pa.ArrowException, OSError) as error:
         raise CorpusError(f"{path} is not a readable Parquet file: {error}") from None
 
 

@@ -175,6 +175,27 @@ def test_malformed_tables_are_located(tmp_path: Path) -> None:
         sides(tmp_path, ".parquet", b"PAR1 and no more")
 
 
+def test_a_damaged_parquet_file_is_named(tmp_path: Path) -> None:
+    whole = parquet_of({"de": ["eins"] * 1000, "en": [f"one {number}" for number in range(1000)]})
+    with pytest.raises(CorpusError, match=r"train\.parquet is not a readable Parquet file"):
+        sides(tmp_path, ".parquet", whole[:4] + b"\xff" * 60 + whole[64:])
+
+
+@pytest.mark.parametrize("encoded", [False, True])
+def test_arrow_text_that_is_not_utf_8_is_named_with_its_row(encoded: bool) -> None:
+    raw = pa.array([b"one", b"K\xe4se"]).cast(pa.binary()).view(pa.string())
+    column = pa.chunked_array([raw[:1], raw[1:]])
+    table = pa.table({"de": ["eins", "zwei"], "en": column.dictionary_encode() if encoded else column})
+    with pytest.raises(CorpusError, match=r"table, column en, row 2 is not UTF-8: byte 0xe4 at position 2"):
+        sides_of_arrow(table, settings_with(), "table")
+
+
+@pytest.mark.parametrize(("value", "said"), [("1" * 5000, "5000 digits"), ("[" * 100_000, "recursion depth")])
+def test_json_beyond_what_python_reads_is_located(tmp_path: Path, value: str, said: str) -> None:
+    with pytest.raises(CorpusError, match=f"line 2, is not JSON that can be read: .*{said}"):
+        sides(tmp_path, ".jsonl", f'{{"de": "eins", "en": "one"}}\n{{"id": {value}}}\n')
+
+
 def test_half_a_character_is_refused(tmp_path: Path) -> None:
     with pytest.raises(CorpusError, match=r"row 1, column de: .* is half of a character"):
         sides(tmp_path, ".jsonl", '{"de": "\\ud83d", "en": "one"}\n')
