@@ -149,6 +149,9 @@ def _by_column(
     names, above = top[1], []
     if all(name.isdecimal() for name in wanted) and not set(wanted) <= set(names):
         names, above = [str(number) for number in range(1, len(names) + 1)], [top]
+    for name in wanted:
+        if names.count(name) > 1:
+            raise CorpusError(f"{path} has more than one column {name}: give each column that is read its own name.")
     cells: list[list[str | None]] = [[] for _ in names]
     for number, row in chain(above, numbered):
         if len(row) > len(names):

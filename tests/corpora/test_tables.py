@@ -70,6 +70,14 @@ def test_a_number_beyond_the_columns_is_an_error_that_says_how_many_there_are(tm
         sides(tmp_path, ".tsv", "one\teins\n", source_column=2, target_column=3)
 
 
+@pytest.mark.parametrize(("suffix", "separator"), [(".tsv", "\t"), (".csv", ",")])
+def test_a_column_that_is_read_is_there_once(tmp_path: Path, suffix: str, separator: str) -> None:
+    content = "".join(separator.join(row) + "\n" for row in (["de", "en", "id", "id"], ["eins", "one", "1", "2"]))
+    assert sides(tmp_path, suffix, content) == (["eins"], ["one"])
+    with pytest.raises(CorpusError, match=rf"train\{suffix} has more than one column en: "):
+        sides(tmp_path, suffix, content.replace("id", "en", 1))
+
+
 def test_a_row_of_text_in_the_place_of_names_is_thought_of(tmp_path: Path) -> None:
     with pytest.raises(CorpusError, match=r"it has: one, eins\..* no row of names: set them to the columns' numbers"):
         sides(tmp_path, ".tsv", "one\teins\ntwo\tzwei\n")
