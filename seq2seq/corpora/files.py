@@ -10,6 +10,7 @@ Each may end in .gz.
 """
 
 from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -34,16 +35,22 @@ class SplitFiles:
     """Suffix of the table, without .gz; empty for aligned text."""
 
     def identity(self) -> dict[str, str]:
-        """SHA-256 of each file under the role that it plays. Raises CorpusError for one that may not be read."""
+        """SHA-256 of each file under the role that it plays."""
         roles = (self.table.removeprefix("."),) if self.table else ("source", "target")
-        try:
-            return {role: file_sha256(path) for role, path in zip(roles, self.paths, strict=True)}
-        except PermissionError as error:
-            raise CorpusError(f"{error.filename} may not be read by this user: give it the right to.") from None
+        return {role: file_sha256(path) for role, path in zip(roles, self.paths, strict=True)}
 
 
+@contextmanager
+def _refusals_explained() -> Iterator[None]:
+    try:
+        yield
+    except PermissionError as error:
+        raise CorpusError(f"{error.filename} may not be read by this user: give it the right to.") from None
+
+
+@_refusals_explained()
 def identity(settings: CorpusSettings) -> dict[str, Any]:
-    """What the files are, by content. Raises as `locate` does."""
+    """What the files are, by content. Raises as `locate` does, and CorpusError for what may not be read."""
     found = locate(settings)
     content: dict[str, Any] = {"files": {split: files.identity() for split, files in found.items()}}
     if any(files.table for files in found.values()):
@@ -51,6 +58,7 @@ def identity(settings: CorpusSettings) -> dict[str, Any]:
     return content
 
 
+@_refusals_explained()
 def read(settings: CorpusSettings) -> dict[str, "Pairs"]:
     """All splits that were asked for. Raises CorpusError for whatever a person has to mend in the files."""
     from seq2seq.corpora.pairs import pairs_of

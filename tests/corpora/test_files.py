@@ -1,5 +1,6 @@
 import errno
 import gzip
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -181,3 +182,15 @@ def test_a_file_that_may_not_be_read_is_named(tmp_path: Path, monkeypatch: pytes
     monkeypatch.setattr("seq2seq.corpora.files.file_sha256", refuse)
     with pytest.raises(CorpusError, match=r"train\.de may not be read by this user"):
         identity(settings_for(tmp_path))
+
+
+@pytest.mark.parametrize("ask", [identity, read])
+def test_a_folder_that_may_not_be_searched_is_named(
+    ask: Callable[[CorpusSettings], object], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(path: Path) -> bool:
+        raise PermissionError(errno.EACCES, "Permission denied", str(path))
+
+    monkeypatch.setattr(Path, "is_file", refuse)
+    with pytest.raises(CorpusError, match=rf"{tmp_path}/train\.tsv may not be read by this user"):
+        ask(settings_for(tmp_path))
