@@ -9,10 +9,11 @@
 Each may end in .gz.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from shlex import quote
 from typing import TYPE_CHECKING, Any
 
 from seq2seq.artifacts import file_sha256
@@ -126,12 +127,28 @@ def _what_is_missing(folder: Path, split: str, wanted: str, settings: CorpusSett
     endings = (*(f".{language}" for language in languages), *TABLES)
     bare = [name.removesuffix(".gz") for name in names]
     stems = sorted({name.removesuffix(end) for name in bare for end in endings if name.endswith(end)})
-    there = f"Stems there: {', '.join(stems)}" if stems else f"Files there: {', '.join(names[:10]) or 'none'}"
-    return (
+    missing = (
         f"{folder} has no {wanted}.{languages[0]} and {wanted}.{languages[1]}, nor a table {wanted}.tsv, .csv, "
-        f".jsonl or .parquet (each may end in .gz). {there}. Set corpus.{split} to a stem that is there"
-        f"{or_held_out(split)}."
+        f".jsonl or .parquet (each may end in .gz)."
     )
+    if stems:
+        there = ", ".join(stems)
+        return f"{missing} Stems there: {there}. Set corpus.{split} to a stem that is there{or_held_out(split)}."
+    if not names:
+        return f"{missing} Files there: none. Set corpus.directory to the folder that holds them."
+    return (
+        f"{missing} Files there: {', '.join(names[:10])}. A text file is named STEM.LANGUAGE: rename or link what is "
+        f"there, for example {_links(names, wanted, languages)}."
+    )
+
+
+def _links(names: Sequence[str], stem: str, languages: Sequence[str]) -> str:
+    """Commands that give the files of a split their names; a file whose name does not tell its language is FILE."""
+    told = {code: next((name for name in names if name.lower().startswith(code.lower())), "") for code in languages}
+    rest = [name for name in names if name not in told.values()]
+    other = rest[0] if len(names) == 2 and len(rest) == 1 else "FILE"
+    pairs = [(name or other, f"{stem}.{code}") for code, name in told.items()]
+    return " and ".join(f"ln -s {quote(name)} {quote(link + '.gz' * name.endswith('.gz'))}" for name, link in pairs)
 
 
 def _read_aligned(source_path: Path, target_path: Path) -> "Sides":

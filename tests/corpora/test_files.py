@@ -95,6 +95,31 @@ def test_a_folder_of_other_files_lists_them(tmp_path: Path) -> None:
         locate(settings_for(tmp_path))
 
 
+@pytest.mark.parametrize(
+    ("names", "links"),
+    [
+        (["english.txt", "finnish.txt"], "ln -s finnish.txt train.fi and ln -s english.txt train.en"),
+        (["english.txt.gz", "suomi 1.txt"], "ln -s 'suomi 1.txt' train.fi and ln -s english.txt.gz train.en.gz"),
+        (["pairs.txt"], "ln -s FILE train.fi and ln -s FILE train.en"),
+        (["a.txt", "b.txt", "english.txt"], "ln -s FILE train.fi and ln -s english.txt train.en"),
+    ],
+)
+def test_files_with_names_of_their_own_are_told_how_to_be_named(tmp_path: Path, names: list[str], links: str) -> None:
+    for name in names:
+        (tmp_path / name).touch()
+    with pytest.raises(CorpusError) as caught:
+        locate(settings_for(tmp_path, source_language="fi"))
+    assert str(caught.value).endswith(
+        f" Files there: {', '.join(names)}. A text file is named STEM.LANGUAGE: rename or link what is there, for "
+        f"example {links}."
+    )
+
+
+def test_a_folder_without_files_asks_for_another(tmp_path: Path) -> None:
+    with pytest.raises(CorpusError, match=r"Files there: none\. Set corpus\.directory to the folder that holds them\."):
+        locate(settings_for(tmp_path))
+
+
 def test_a_lone_side_names_the_missing_one(tmp_path: Path) -> None:
     write(tmp_path, train__en="one\n")
     with pytest.raises(CorpusError, match=r"has train\.en but no train\.de"):
