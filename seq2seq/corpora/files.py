@@ -9,7 +9,7 @@
 Each may end in .gz.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -60,13 +60,16 @@ def identity(settings: CorpusSettings) -> dict[str, Any]:
 
 
 @_refusals_explained()
-def read(settings: CorpusSettings) -> dict[str, "Pairs"]:
-    """All splits that were asked for. Raises CorpusError for whatever a person has to mend in the files."""
+def read(settings: CorpusSettings, packed: Iterable[str] | None = None) -> dict[str, "Pairs"]:
+    """All splits that were asked for; `packed` are the names in the archive that the files came from, if in one.
+
+    Raises CorpusError for whatever a person has to mend in the files.
+    """
     from seq2seq.corpora.pairs import pairs_of
     from seq2seq.corpora.tables import read_table
 
     splits = {}
-    for split, files in locate(settings).items():
+    for split, files in locate(settings, packed).items():
         sides = read_table(files.paths[0], files.table, settings) if files.table else _read_aligned(*files.paths)
         if not sides[0]:
             names = " and ".join(str(path) for path in files.paths)
@@ -75,7 +78,7 @@ def read(settings: CorpusSettings) -> dict[str, "Pairs"]:
     return splits
 
 
-def locate(settings: CorpusSettings) -> dict[str, SplitFiles]:
+def locate(settings: CorpusSettings, packed: Iterable[str] | None = None) -> dict[str, SplitFiles]:
     """The files of each split that was asked for; opens none of them.
 
     Raises ConfigError without a folder, CorpusError when files are missing or more than one would do.
@@ -88,21 +91,21 @@ def locate(settings: CorpusSettings) -> dict[str, SplitFiles]:
     folder = Path(settings.directory)
     if not folder.is_dir():
         raise CorpusError(f"{folder} is not a folder: set corpus.directory to the one that holds the corpus.")
-    return {split: _find(folder, split, settings) for split in settings.split_names()}
+    return {split: _find(folder, split, settings, packed) for split in settings.split_names()}
 
 
-def _find(folder: Path, split: str, settings: CorpusSettings) -> SplitFiles:
+def _find(folder: Path, split: str, settings: CorpusSettings, packed: Iterable[str] | None) -> SplitFiles:
+    where = folder if packed is None else settings.address
     wanted = settings.split_names()[split]
     for stem in with_aliases(wanted):
         candidates = list(_candidates(folder, stem, settings))
         if len(candidates) > 1:
             names = "; ".join(" and ".join(path.name for path in files.paths) for files in candidates)
-            raise CorpusError(
-                f"{folder} has {len(candidates)} corpora called {stem}: {names}. Leave one of them there."
-            )
+            raise CorpusError(f"{where} has {len(candidates)} corpora called {stem}: {names}. Leave one of them there.")
         if candidates:
             return candidates[0]
-    raise CorpusError(_what_is_missing(folder, split, wanted, settings))
+    there = (path.name for path in folder.iterdir() if path.is_file()) if packed is None else packed
+    raise CorpusError(f"{where} has {_what_is_missing(sorted(there), split, settings, packed is not None)}")
 
 
 def _candidates(folder: Path, stem: str, settings: CorpusSettings) -> Iterator[SplitFiles]:
@@ -117,29 +120,29 @@ def _variants(folder: Path, name: str) -> list[Path]:
     return [path for path in (folder / name, folder / f"{name}.gz") if path.is_file()]
 
 
-def _what_is_missing(folder: Path, split: str, wanted: str, settings: CorpusSettings) -> str:
-    languages = (settings.source_language, settings.target_language)
+def _what_is_missing(names: Sequence[str], split: str, settings: CorpusSettings, packed: bool) -> str:
+    languages, wanted = (settings.source_language, settings.target_language), settings.split_names()[split]
+    endings = (*(f".{language}" for language in languages), *TABLES)
     for stem in with_aliases(wanted):
         for here, missing in (languages, languages[::-1]):
-            if lone := _variants(folder, f"{stem}.{here}"):
-                return f"{folder} has {lone[0].name} but no {stem}.{missing}: both sides are needed, line by line."
-    names = sorted(path.name for path in folder.iterdir() if path.is_file())
-    endings = (*(f".{language}" for language in languages), *TABLES)
+            if lone := [name for name in names if name.removesuffix(".gz") == f"{stem}.{here}"]:
+                return f"{lone[0]} but no {stem}.{missing}: both sides are needed, line by line."
     bare = [name.removesuffix(".gz") for name in names]
     stems = sorted({name.removesuffix(end) for name in bare for end in endings if name.endswith(end)})
     missing = (
-        f"{folder} has no {wanted}.{languages[0]} and {wanted}.{languages[1]}, nor a table {wanted}.tsv, .csv, "
+        f"no {wanted}.{languages[0]} and {wanted}.{languages[1]}, nor a table {wanted}.tsv, .csv, "
         f".jsonl or .parquet (each may end in .gz)."
     )
     if stems:
         there = ", ".join(stems)
         return f"{missing} Stems there: {there}. Set corpus.{split} to a stem that is there{or_held_out(split)}."
-    if not names:
-        return f"{missing} Files there: none. Set corpus.directory to the folder that holds them."
-    return (
-        f"{missing} Files there: {', '.join(names[:10])}. A text file is named STEM.LANGUAGE: rename or link what is "
-        f"there, for example {_links(names, wanted, languages)}."
-    )
+    missing = f"{missing} Files there: {', '.join(names[:10]) or 'none'}."
+    if not names and not packed:
+        return f"{missing} Set corpus.directory to the folder that holds them."
+    rename = f"rename or link what is there, for example {_links(names, wanted, languages)}"
+    if packed:
+        rename = "unpack the archive, rename what is there, and read it with corpus.kind = files"
+    return f"{missing} A text file is named STEM.LANGUAGE: {rename}."
 
 
 def _links(names: Sequence[str], stem: str, languages: Sequence[str]) -> str:

@@ -144,8 +144,8 @@ def read(settings: CorpusSettings, downloads: Path) -> tuple[dict[str, "Pairs"],
                 "does not describe its files reliably: set corpus.sha256."
             )
         sums = {source.name: file_sha256(folder / source.name) for source in wanted}
-        with _unpacked(folder / wanted[0].name, settings) as directory:
-            return files.read(settings.model_copy(update={"directory": str(directory)})), sums
+        with _unpacked(folder / wanted[0].name, settings) as (directory, packed):
+            return files.read(settings.model_copy(update={"directory": str(directory)}), packed), sums
 
 
 def _addresses(settings: CorpusSettings) -> Iterator[tuple[str, str]]:
@@ -293,24 +293,29 @@ def _accepted(response: "httpx.Response") -> "httpx.Response":
 
 
 @contextmanager
-def _unpacked(file: Path, settings: CorpusSettings) -> Iterator[Path]:
-    """The folder that holds the splits' files: that of `file`, or one for a while when it is an archive."""
+def _unpacked(file: Path, settings: CorpusSettings) -> Iterator[tuple[Path, list[str] | None]]:
+    """The folder that holds the splits' files: that of `file`, or one for a while when it is an archive.
+
+    With it the names of all that the archive holds, None where it is none.
+    """
     if "{split}" in settings.address:
-        yield file.parent
+        yield file.parent, None
         return
     content = file.parent / "content"
     shutil.rmtree(content, ignore_errors=True)
     content.mkdir()
     try:
-        _unpack(file, content, settings)
-        yield content
+        yield content, _unpack(file, content, settings)
     finally:
         shutil.rmtree(content, ignore_errors=True)
 
 
-def _unpack(file: Path, content: Path, settings: CorpusSettings) -> None:
+def _unpack(file: Path, content: Path, settings: CorpusSettings) -> list[str]:
+    """Put the files that are wanted into the folder; gives the names of all files in the archive."""
+    names = []
     try:
         for name, stream in _members(file):
+            names.append(name)
             if _is_wanted(name, settings):
                 if (content / name).exists():
                     raise CorpusError(f"{settings.address} holds more than one {name}: one is needed.")
@@ -320,13 +325,15 @@ def _unpack(file: Path, content: Path, settings: CorpusSettings) -> None:
         if isinstance(error, OSError) and error.errno:
             raise
         raise CorpusError(f"{settings.address} is not a readable archive: {error}.") from error
+    return names
 
 
 def _members(archive: Path) -> Iterator[tuple[str, IO[bytes]]]:
     """Names (without folders) and content of the files in an archive."""
     if archive.suffix == ".zip":
         with zipfile.ZipFile(archive) as packed:
-            yield from ((PurePosixPath(info.filename).name, packed.open(info)) for info in packed.infolist())
+            infos = (info for info in packed.infolist() if not info.is_dir())
+            yield from ((PurePosixPath(info.filename).name, packed.open(info)) for info in infos)
     else:
         with tarfile.open(archive) as tar:
             for member in tar:

@@ -213,6 +213,23 @@ def test_an_archive_that_is_damaged_or_ambiguous_is_an_error(web: Web, get: Get)
             get(settings(web, path))
 
 
+@pytest.mark.parametrize("form", ["zip", "tar.gz"])
+def test_a_stem_that_an_archive_lacks_lists_those_that_it_holds(form: str, web: Web, get: Get) -> None:
+    members = {"v1/Web.de-en.de": "eins\n", "v1/Web.de-en.en": "one\n", "v1/README": "no"}
+    web.files = {f"/all.{form}": packed(form, members), f"/other.{form}": packed(form, {"german.txt": "eins\n"})}
+
+    with pytest.raises(CorpusError) as caught:
+        get(settings(web, f"/all.{form}"))
+    assert str(caught.value) == (
+        f"{web.address}/all.{form} has no train.de and train.en, nor a table train.tsv, .csv, .jsonl or .parquet (each "
+        "may end in .gz). Stems there: Web.de-en. Set corpus.train to a stem that is there."
+    )
+    with pytest.raises(CorpusError, match=rf"all\.{form} has Web\.de-en\.de but no Web\.de-en\.ko: both sides"):
+        get(settings(web, f"/all.{form}", train="Web.de-en", target_language="ko"))
+    with pytest.raises(CorpusError, match=r"Files there: german\.txt\. .*: unpack the archive, .* = files\.$"):
+        get(settings(web, f"/other.{form}"))
+
+
 def test_what_did_not_change_is_not_sent_again(web: Web, get: Get) -> None:
     get(settings(web))
     web.files["/valid.de"] = web.files["/valid.de"].replace(b"valid", b"other")
