@@ -91,6 +91,21 @@ def test_a_wrong_setting_is_named_with_the_way_out(setting: str, told: str) -> N
     assert told in str(raised.value)
 
 
+@pytest.mark.parametrize("value", ["inf", "-inf", "nan"])
+@pytest.mark.parametrize(
+    "setting",
+    [
+        f"{section}.{name}"
+        for section in SECTIONS
+        for name, field in type(Config().section(section)).model_fields.items()
+        if field.annotation is float
+    ],
+)
+def test_a_setting_that_is_a_number_is_finite(setting: str, value: str) -> None:
+    with pytest.raises(ConfigError, match=rf"{setting}: Input should be a finite number, not {value}"):
+        load_config("demo", [f"{setting}={value}"])
+
+
 def test_all_wrong_settings_are_told_at_once() -> None:
     with pytest.raises(ConfigError, match=r"demo: 2 wrong settings:"):
         load_config("demo", ["training.seed=-1", "model.dropout=1"])

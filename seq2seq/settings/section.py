@@ -22,6 +22,7 @@ class Section(BaseModel):
         frozen=True,
         extra="forbid",
         validate_default=True,
+        allow_inf_nan=False,
         model_title_generator=lambda section: section.__name__.removesuffix("Settings"),
         field_title_generator=lambda name, _: name.replace("_", " ").capitalize(),
         json_schema_extra=_number_properties,
