@@ -12,6 +12,7 @@ from collections.abc import Sequence
 from cyclopts import App, CycloptsError
 
 from flows import console
+from seq2seq.standard_output import open_what_is_shut
 
 app = App(name="python -m flows", help="Train translation models, and score them.", version_flags=[])
 app.command("flows.commands.train:train", help="Train a translator and score it.")
@@ -51,6 +52,7 @@ def look_for_garbage_rarely() -> None:
 
 
 if __name__ == "__main__":
+    open_what_is_shut()
     look_for_garbage_rarely()
     for stream in filter(None, (sys.stdout, sys.stderr)):  # one that was shut from the start is None
         stream.reconfigure(errors="backslashreplace")  # type: ignore[union-attr]  # translations on any terminal

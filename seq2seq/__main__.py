@@ -295,4 +295,5 @@ def _add_common_arguments(command: argparse.ArgumentParser) -> None:
 
 
 if __name__ == "__main__":
+    standard_output.open_what_is_shut()
     sys.exit(main())

@@ -1,4 +1,4 @@
-"""Standard output whose reader has gone, as in `… | head`."""
+"""Standard output whose reader has gone, as in `… | head`; standard streams that were never open."""
 
 import os
 import select
@@ -6,6 +6,18 @@ import sys
 
 READER_GONE = 141
 """Exit code: what a shell reports of a program that SIGPIPE ended."""
+
+
+def open_what_is_shut() -> None:
+    """Standard streams that were shut from the start (`2>&-`) are None: make them empty, for child processes too.
+
+    Else an error would be printed to standard output, and the next file that is opened would take their number.
+    """
+    for name, mode in (("stdin", "r"), ("stdout", "w"), ("stderr", "w")):
+        if getattr(sys, name) is None:
+            nothing = os.open(os.devnull, os.O_RDWR)
+            os.set_inheritable(nothing, True)
+            setattr(sys, name, os.fdopen(nothing, mode, encoding="utf-8", errors="backslashreplace"))
 
 
 def reader_is_gone() -> bool:

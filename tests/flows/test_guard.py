@@ -81,3 +81,34 @@ def test_messages_without_space_are_lost_and_nothing_else_is(last: str, code: in
 def test_a_stream_that_was_shut_from_the_start_changes_no_exit_code(shut: str) -> None:
     command = f"{shlex.quote(sys.executable)} -m flows settings --section training {shut}"
     assert subprocess.run(["bash", "-c", command], capture_output=True, check=False).returncode == 0
+
+
+@pytest.mark.parametrize("program", ["flows train", "seq2seq translate"])
+@pytest.mark.parametrize("shut", ["2>&-", ">&-", "<&-", "<&- >&- 2>&-"])
+def test_an_error_goes_to_no_other_stream_than_standard_error(program: str, shut: str) -> None:
+    command = f"{shlex.quote(sys.executable)} -m {program} nowhere {shut}"
+    done = subprocess.run(["bash", "-c", command], capture_output=True, text=True, check=False)
+
+    assert (done.returncode, done.stdout) == (2, "")
+    assert done.stderr.startswith("" if "2>" in shut else "error: ")
+    assert "Traceback" not in done.stderr
+
+
+CHILD = """
+import subprocess, sys
+from seq2seq.standard_output import open_what_is_shut
+open_what_is_shut()
+print("lost \u00e9", flush=True)
+print("lost", file=sys.stderr, flush=True)
+assert sys.stdin.buffer.read() == b""
+child = "import sys; sys.stdin.read(); print('x'); print('x', file=sys.stderr); assert sys.stderr"
+sys.exit(subprocess.run([sys.executable, "-c", child]).returncode)
+"""
+
+
+@pytest.mark.parametrize("shut", ["2>&-", ">&-", "<&-", "<&- >&- 2>&-"])
+def test_a_stream_that_was_shut_is_there_for_a_process_and_its_children(shut: str) -> None:
+    command = f"{shlex.quote(sys.executable)} -W error -c {shlex.quote(CHILD)} {shut}"
+    done = subprocess.run(["bash", "-c", command], capture_output=True, stdin=subprocess.DEVNULL, check=False)
+
+    assert (done.returncode, b"Error" in done.stderr) == (0, False)
