@@ -1,7 +1,9 @@
 """Records as pages of Markdown for Prefect's UI: pure functions from statistics to text."""
 
 import base64
+import re
 from collections.abc import Iterable, Mapping, Sequence
+from html import escape
 from typing import Any
 
 REASONS = {
@@ -12,6 +14,10 @@ REASONS = {
     "copy": "the target repeats the source",
     "leak": "the training pair is in the validation or test split",
 }
+
+MARKUP = re.compile(r"[\\`*_\[~#|]|^[-+](?=[- ]|$)|:(?=//)|(?i:(?<=www))\.")
+"""What would be markup once HTML is escaped; addresses, too, since a link would show the backslashes in it."""
+LIST_NUMBER = re.compile(r"^\d{1,9}(?=[.)](?: |$))")
 
 
 def corpus_page(statistics: Mapping[str, Any]) -> str:
@@ -221,15 +227,15 @@ def side_by_side(columns: Mapping[str, Mapping[str, Any]]) -> str:
 
 def table(header: Sequence[str], rows: Iterable[Sequence[Any]]) -> str:
     """A Markdown table; cells may hold any text."""
-    lines = [header, ["---"] * len(header), *rows]
-    return "\n".join(f"| {' | '.join(cell(value) for value in line)} |" for line in lines)
+    head, *body = (f"| {' | '.join(cell(value) for value in line)} |" for line in (header, *rows))
+    return "\n".join([head, f"|{' --- |' * len(header)}", *body])
 
 
 def cell(value: Any) -> str:
-    """A value as text that ends neither its cell nor its row, and that is no markup."""
+    """A value as text that ends neither its cell nor its row, and that is shown as it is: none of it is markup."""
     if isinstance(value, bool) or not isinstance(value, int | float):
-        text = " ".join(str(value).split()).replace("\\", "\\\\")
-        return text.replace("|", "\\|").replace("<", "&lt;")
+        text = MARKUP.sub(r"\\\g<0>", escape(" ".join(str(value).split()), quote=False))
+        return LIST_NUMBER.sub(r"\g<0>\\", text)
     if isinstance(value, float) and abs(value) < 1000:
         return f"{value:.4g}"
     return f"{value:,.0f}"

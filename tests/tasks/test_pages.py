@@ -1,11 +1,14 @@
 """Pages for Prefect's UI."""
 
 import base64
+import re
+from collections.abc import Callable
 from xml.etree import ElementTree
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from markdown_it import MarkdownIt
 
 from tasks.heat_map import heat_map
 from tasks.pages import (
@@ -14,6 +17,7 @@ from tasks.pages import (
     comparison_page,
     evaluation_page,
     image,
+    listed,
     side_by_side,
     summary_page,
     table,
@@ -65,13 +69,59 @@ def test_any_text_stays_in_its_cell(rows: list[list[str]]) -> None:
         assert line.replace("\\\\", "").replace("\\|", "").count("|") == 3
 
 
+def shown(page: str) -> tuple[list[str], list[str]]:
+    """The blocks of a page, and the text that each shows; what is more than text stands in angle brackets."""
+    blocks = MarkdownIt("commonmark").enable(["table", "strikethrough"]).parse(page)
+    inline = [block.children or [] for block in blocks if block.type == "inline"]
+    texts = ["".join(one.content if one.type == "text" else f"<{one.type}>" for one in line) for line in inline]
+    return [block.type for block in blocks], texts
+
+
+MARKUP = [
+    "- Ja.", "+ 1", "-", "---", "- - -", "1. Ja", "2) x", "0.", "# Nein", "C #", "> so", "*laughs*", "a\\*b*",
+    "__init__", "~~x~~", "~~~", "`x`", "```",
+    "[x](http://t/)", "![i](http://t/x.png)", "[a]: b", "<b>", "&lt;", "\\|", "|-|",
+]  # fmt: skip
+TEXTS = st.text(st.sampled_from("a1 -+*_#>.)([]!|\\`~<&;:/=\n") | st.characters(exclude_categories=("Cs", "Cc")))
+PAGES: dict[str, Callable[[str], str]] = {
+    "heading": lambda text: f"# On {cell(text)}",
+    "paragraph": lambda text: f"{cell(text)} (12)",
+    "list": lambda text: listed([(text, text)]),
+    "table": lambda text: table([text], [[text]]),
+}
+
+
+def assert_shown_as_it_is(page: Callable[[str], str], text: str) -> None:
+    blocks, texts = shown(page("a"))
+    assert shown(page(text)) == (blocks, [re.sub(r"\ba\b", lambda _: " ".join(text.split()), one) for one in texts])
+
+
+@pytest.mark.parametrize("page", PAGES.values(), ids=PAGES)
+@pytest.mark.parametrize("text", MARKUP)
+def test_markup_is_shown_as_it_is(page: Callable[[str], str], text: str) -> None:
+    assert_shown_as_it_is(page, text)
+
+
+@pytest.mark.parametrize("page", PAGES.values(), ids=PAGES)
+@given(text=TEXTS.filter(str.strip))
+def test_any_text_is_shown_as_it_is(page: Callable[[str], str], text: str) -> None:
+    assert_shown_as_it_is(page, text)
+
+
+@pytest.mark.parametrize("text", ["see http://a.b/x_y", "WWW.a.b/x_y"])
+def test_an_address_is_no_link_since_a_link_would_show_the_backslashes_in_it(text: str) -> None:
+    assert "http://" not in cell(text)
+    assert "www." not in cell(text).lower()
+    assert shown(cell(text))[1] == [text]
+
+
 def test_numbers_are_readable_and_markup_is_text() -> None:
     assert [cell(value) for value in (12000, 23456.7, 0.123456, True, "<b> a|b\n c")] == [
         "12,000",
         "23,457",
         "0.1235",
         "True",
-        "&lt;b> a\\|b c",
+        "&lt;b&gt; a\\|b c",
     ]
 
 
