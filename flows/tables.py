@@ -1,5 +1,6 @@
 """Tables for people: as wide as the terminal; into a pipe or a file whole, as plain text."""
 
+import sys
 from collections.abc import Container, Iterable, Mapping, Sequence
 from datetime import datetime
 from typing import Any
@@ -29,7 +30,8 @@ def show_table(
         table.add_column(title, justify=justify, overflow="fold", no_wrap=place in whole)
     for row in rows:
         table.add_row(*("–" if cell is None else cell for cell in row))
-    console = Console(markup=False, highlight=False, emoji=False)
+    forced = None if sys.stdout.isatty() else False  # whatever FORCE_COLOR says
+    console = Console(markup=False, highlight=False, emoji=False, force_terminal=forced)
     if console.is_terminal:
         console.print(table)
         return

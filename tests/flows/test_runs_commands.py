@@ -179,13 +179,24 @@ def test_a_real_run_is_listed_shown_and_compared_with_itself(
 
 
 def test_on_a_narrow_terminal_the_names_of_runs_stay_whole(runs: Call, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("FORCE_COLOR", "1")
+    monkeypatch.setattr(sys.stdout, "isatty", lambda: True)
     monkeypatch.setenv("COLUMNS", "60")
 
     lines = [re.sub(r"\x1b\[[0-9;]*m", "", line) for line in runs("list")[1].splitlines()]
 
     assert max(map(len, lines)) <= 60
     assert any(line.startswith("2026-11-22T12-00-00-early ") for line in lines)
+
+
+def test_what_is_no_terminal_gets_plain_text_whatever_the_environment(
+    runs: Call, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    plain = runs("list")
+    for name in ("FORCE_COLOR", "TTY_COMPATIBLE"):
+        monkeypatch.setenv(name, "1")
+    monkeypatch.setenv("COLUMNS", "60")
+
+    assert runs("list") == plain
 
 
 def test_no_line_is_wider_than_an_ordinary_terminal(runs: Call) -> None:
