@@ -11,8 +11,7 @@ more shapes have come (pytorch#188323): hence so few updates.
 
 import tempfile
 import time
-from collections.abc import Iterator, Mapping
-from itertools import chain, count
+from collections.abc import Mapping
 from pathlib import Path
 from statistics import median
 
@@ -23,7 +22,6 @@ from tokenizers import Tokenizer
 from benchmarks.plain import BEFORE_TRAINING, do_all
 from benchmarks.timing import markdown_table
 from seq2seq.artifacts import Record, Workspace
-from seq2seq.batching import Batch
 from seq2seq.config import Config, load_config
 from seq2seq.corpora.pairs import SIDES
 from seq2seq.device import configure
@@ -31,7 +29,7 @@ from seq2seq.models.build import build_model
 from seq2seq.training.data import read_training_data
 from seq2seq.training.learner import Learner
 from seq2seq.training.peers import Alone
-from seq2seq.training.shares import Share
+from seq2seq.training.shares import shares
 
 WAYS = ("as it is", "torch.compile")
 
@@ -70,17 +68,17 @@ def seconds(
     source, target = (Tokenizer.from_file(str(vocabulary.file(f"{side}_tokenizer.json"))) for side in SIDES)
     pairs = workspace.open(records["encode"]).file("train.arrow")
     data = read_training_data(pairs, source, target, config.training)
-    batches: Iterator[Batch] = chain.from_iterable(data.batches(epoch) for epoch in count())
+    batches = shares(data, 0, 0, 0, 1, 1, 1, torch.device("cpu"))
     learners = {way: learner(config, source.get_vocab_size(), target.get_vocab_size()) for way in WAYS}
     compiled = learners["torch.compile"].model
     for method in ("encode", "decode"):
         setattr(compiled, method, torch.compile(getattr(compiled, method), dynamic=True))
     times: dict[str, list[float]] = {way: [] for way in WAYS}
-    for number, batch in zip(range(1, warm_updates + updates + 1), batches, strict=False):
+    for number, share in zip(range(1, warm_updates + updates + 1), batches, strict=False):
         clock = time.perf_counter if number <= warm_updates else time.process_time
         for way, each in learners.items():
             started = clock()
-            each.update(Share([batch], batch.target_tokens), number, config.training.learning_rate / 10)
+            each.update(share, number, config.training.learning_rate / 10)
             times[way].append(clock() - started)
     return times
 

@@ -45,13 +45,10 @@ class Batch:
     source_lengths_B: Tensor
     """Tokens of each source row, its EOS counted: int64, on the CPU."""
     inputs_BT: Tensor
-    outputs_BT: Tensor
     real_N: Tensor
-    """Places of the real target tokens in `outputs_BT.view(-1)`, in rising order: known without asking a device."""
+    """Places in `inputs_BT.view(-1)` that are no padding, in rising order: known without asking a device."""
     targets_N: Tensor
-    """The token at each of these places."""
-    target_tokens: int
-    """N."""
+    """The token to predict at each of these places."""
 
     def to(self, device: torch.device) -> "Batch":
         """The same batch on a device; the lengths stay on the CPU, where packing needs them."""
@@ -59,7 +56,7 @@ class Batch:
         return replace(self, **moved)
 
 
-ON_DEVICE = ("source_BS", "inputs_BT", "outputs_BT", "real_N", "targets_N")
+ON_DEVICE = ("source_BS", "inputs_BT", "real_N", "targets_N")
 
 
 def read_encoded(path: Path) -> EncodedPairs:
@@ -128,15 +125,12 @@ def collate(pairs: EncodedPairs, indices: Indices) -> Batch:
     inputs_BT = np.full_like(outputs_BT, PAD)
     inputs_BT[:, 0] = BOS
     inputs_BT[:, 1:][real_BT[:, 1:]] = targets.ids
-    real_N = np.flatnonzero(real_BT)
     return Batch(
         torch.from_numpy(source_BS),
         torch.from_numpy(pairs.source.lengths[indices] + 1),
         torch.from_numpy(inputs_BT),
-        torch.from_numpy(outputs_BT),
-        torch.from_numpy(real_N),
-        torch.from_numpy(outputs_BT.ravel()[real_N]),
-        len(real_N),
+        torch.from_numpy(np.flatnonzero(real_BT)),
+        torch.from_numpy(outputs_BT[real_BT]),
     )
 
 

@@ -35,7 +35,7 @@ def test_a_batch_keeps_to_the_token_budget_unless_one_pair_alone_exceeds_it(
 ) -> None:
     pairs = encoded(lengths)
     for batch in epoch_batches(pairs, plan_batches(pairs, budget), 1, 3):
-        assert len(batch) == 1 or collate(pairs, batch).target_tokens <= budget
+        assert len(batch) == 1 or len(collate(pairs, batch).targets_N) <= budget
 
 
 @given(lengths=LENGTHS, share=st.floats(0, 1))
@@ -54,7 +54,7 @@ def test_batches_of_a_given_number_have_about_equally_many_tokens() -> None:
     generator = np.random.default_rng(0)
     pairs = encoded([(int(length), int(length)) for length in generator.integers(1, 40, 1000)])
     batches = epoch_batches(pairs, cut_evenly(pairs, 20), 1, 0)
-    tokens = [collate(pairs, batch).target_tokens for batch in batches]
+    tokens = [len(collate(pairs, batch).targets_N) for batch in batches]
     assert np.ptp(tokens) <= 2 * 40
 
 
@@ -88,17 +88,15 @@ def test_a_batch_marks_the_ends_and_pads_the_rest() -> None:
     assert batch.source_BS.tolist() == [[10, 11, EOS], [12, EOS, PAD]]
     assert batch.source_lengths_B.tolist() == [3, 2]
     assert batch.inputs_BT.tolist() == [[BOS, 20, PAD, PAD], [BOS, 21, 22, 23]]
-    assert batch.outputs_BT.tolist() == [[20, EOS, PAD, PAD], [21, 22, 23, EOS]]
-    assert batch.target_tokens == 6 == pairs.target_tokens
+    assert batch.targets_N.tolist() == [20, EOS, 21, 22, 23, EOS]
+    assert len(batch.targets_N) == pairs.target_tokens
 
 
 @given(lengths=LENGTHS)
 def test_a_batch_knows_the_places_of_its_real_target_tokens(lengths: list[tuple[int, int]]) -> None:
     batch = collate(encoded(lengths), np.arange(len(lengths)))
-    real_BT = batch.outputs_BT != PAD
-    assert batch.real_N.tolist() == real_BT.view(-1).nonzero()[:, 0].tolist()
-    assert batch.targets_N.tolist() == batch.outputs_BT[real_BT].tolist()
-    assert batch.target_tokens == len(batch.real_N)
+    assert batch.real_N.tolist() == (batch.inputs_BT != PAD).view(-1).nonzero()[:, 0].tolist()
+    assert batch.targets_N.tolist() == [token for _, target in lengths for token in [*[6] * target, EOS]]
 
 
 def test_a_pair_may_be_in_a_batch_twice() -> None:
@@ -112,5 +110,5 @@ def test_a_pair_may_be_in_a_batch_twice() -> None:
 def test_an_empty_sentence_is_its_end_mark_alone(empty_side: str) -> None:
     rows = {"source": [[4]], "target": [[4]], empty_side: [[]]}
     batch = collate(EncodedPairs(ragged(rows["source"]), ragged(rows["target"])), np.array([0]))
-    tensor = batch.source_BS if empty_side == "source" else batch.outputs_BT
-    assert tensor.tolist() == [[EOS]]
+    ids = batch.source_BS[0] if empty_side == "source" else batch.targets_N
+    assert ids.tolist() == [EOS]

@@ -15,7 +15,6 @@ from seq2seq.pipeline import Job
 from seq2seq.settings.model import ModelSettings
 from seq2seq.settings.runtime import RuntimeSettings
 from seq2seq.settings.training import TrainingSettings
-from seq2seq.special_tokens import PAD
 from seq2seq.training import loop
 from seq2seq.training.shares import Share
 from seq2seq.translator import Translator
@@ -78,7 +77,7 @@ def train(asked: Asked) -> None:
     def counted(self: loop.Trainer, share: Share) -> None:
         trainers[:] = [self]
         if asked.processes == 1:
-            turns.count(sum(int((part.outputs_BT != PAD).sum()) for part in share.parts))
+            turns.count(sum(len(part.targets_N) for part in share.parts))
         else:
             turns.count(share.target_tokens)
         one_update(self, share)

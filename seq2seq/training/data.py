@@ -6,16 +6,8 @@ from pathlib import Path
 import numpy as np
 from tokenizers import Tokenizer
 
-from seq2seq.batching import (
-    Batch,
-    EncodedPairs,
-    collate,
-    cut_evenly,
-    epoch_batches,
-    plan_batches,
-    read_begins,
-    read_encoded,
-)
+from seq2seq.batching import EncodedPairs, cut_evenly, epoch_batches, plan_batches, read_begins, read_encoded
+from seq2seq.ragged import Indices
 from seq2seq.settings.training import TrainingSettings
 from seq2seq.subword_sampling import SubwordSampler
 
@@ -37,12 +29,12 @@ class TrainingData:
         """Batches of an epoch, the same in each."""
         return len(self._plan)
 
-    def batches(self, epoch: int, first: int = 0) -> Iterator[Batch]:
-        """The batches of an epoch (from 0), from number `first` on."""
+    def batches(self, epoch: int, first: int = 0) -> Iterator[tuple[EncodedPairs, Indices]]:
+        """The batches of an epoch (from 0), from number `first` on: the epoch's pairs, and which of them are in it."""
         pairs = self._pairs_of(epoch)
         plan = cut_evenly(pairs, self.steps_per_epoch) if self._resample else self._plan
         for indices in epoch_batches(pairs, plan, self._seed, epoch)[first:]:
-            yield collate(pairs, indices)
+            yield pairs, indices
 
     def _pairs_of(self, epoch: int) -> EncodedPairs:
         if self._resample is None:

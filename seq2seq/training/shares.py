@@ -1,7 +1,4 @@
-"""What a process works on: its rows of each batch, made ready in a thread of its own while the batch before is learned.
-
-Shapes in names: B batch, S source positions, T target positions, N real target tokens.
-"""
+"""What a process works on: its rows of each batch, made ready in a thread of its own while others are learned."""
 
 from collections import deque
 from collections.abc import Generator, Iterator, Sequence
@@ -9,10 +6,10 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from typing import TypeVar
 
+import numpy as np
 import torch
 
-from seq2seq.batching import ON_DEVICE, Batch
-from seq2seq.special_tokens import PAD
+from seq2seq.batching import ON_DEVICE, Batch, collate
 from seq2seq.training.data import TrainingData
 
 T = TypeVar("T")
@@ -38,32 +35,12 @@ def shares(
     Every so many-th row, so that parts hold sentences of the same lengths; each row `copies` times, copy after copy.
     """
     while True:
-        for batch in data.batches(epoch, first):
-            chosen = (torch.arange(len(batch.source_BS))[rank + size * part :: size * parts] for part in range(parts))
-            mine = [select_rows(batch, rows.repeat(copies)) for rows in chosen if len(rows)]
-            yield Share([on_device(part, device) for part in mine], batch.target_tokens)
+        for pairs, indices in data.batches(epoch, first):
+            chosen = (indices[rank + size * part :: size * parts] for part in range(parts))
+            mine = [collate(pairs, np.tile(rows, copies)) for rows in chosen if len(rows)]
+            tokens = int((pairs.target.lengths[indices] + 1).sum())
+            yield Share([on_device(part, device) for part in mine], tokens)
         epoch, first = epoch + 1, 0
-
-
-def select_rows(batch: Batch, rows: torch.Tensor) -> Batch:
-    """The given rows of a batch on the CPU, in their order, padded no further than these need."""
-    if torch.equal(rows, torch.arange(len(batch.source_BS))):
-        return batch
-    lengths_B, outputs_BT = batch.source_lengths_B[rows], batch.outputs_BT[rows]
-    real_BT = outputs_BT != PAD
-    longest_S, longest_T = int(lengths_B.max()), int(real_BT.sum(1).max())
-    outputs_BT, real_BT = outputs_BT[:, :longest_T].contiguous(), real_BT[:, :longest_T]
-    real_N = real_BT.flatten().nonzero()[:, 0]
-    return replace(
-        batch,
-        source_BS=batch.source_BS[rows, :longest_S].contiguous(),
-        source_lengths_B=lengths_B,
-        inputs_BT=batch.inputs_BT[rows, :longest_T].contiguous(),
-        outputs_BT=outputs_BT,
-        real_N=real_N,
-        targets_N=outputs_BT.flatten()[real_N],
-        target_tokens=len(real_N),
-    )
 
 
 def on_device(batch: Batch, device: torch.device) -> Batch:

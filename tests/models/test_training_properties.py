@@ -18,7 +18,6 @@ from seq2seq.errors import TrainingInterrupted
 from seq2seq.models.build import build_model
 from seq2seq.models.seq2seq import Seq2Seq
 from seq2seq.settings.model import ModelSettings
-from seq2seq.special_tokens import PAD
 from seq2seq.training.forcing import decoder_features
 from seq2seq.training.loss import linear_cross_entropy
 from tests.models.architectures import ARCHITECTURES
@@ -61,13 +60,12 @@ def test_eight_pairs_are_learned_by_heart(
     """Greedy translations equal the references token by token: BLEU 100."""
     pairs, model = pairs_and_model(prepared, {**settings, **WITHOUT_DROPOUT})
     batch = collate(pairs, np.arange(len(pairs)))
-    real_BT = batch.outputs_BT != PAD
     optimizer = torch.optim.Adam(model.parameters(), lr=0.01)
     for _ in range(400):
-        logits_NV = model.logits(decoder_features(model, batch, 1.0)[real_BT])
-        if torch.equal(logits_NV.argmax(1), batch.outputs_BT[real_BT]):
+        logits_NV = model.logits(decoder_features(model, batch, 1.0).flatten(0, 1)[batch.real_N])
+        if torch.equal(logits_NV.argmax(1), batch.targets_N):
             break
-        functional.cross_entropy(logits_NV, batch.outputs_BT[real_BT]).backward()
+        functional.cross_entropy(logits_NV, batch.targets_N).backward()
         torch.nn.utils.clip_grad_norm_(model.parameters(), 1.0)
         optimizer.step()
         optimizer.zero_grad()
@@ -105,12 +103,9 @@ def test_the_loss_per_real_token_does_not_depend_on_the_batch_size(
         nats = 0.0
         for indices in epoch_batches(pairs, plan_batches(pairs, budget), 1, 0):
             batch = collate(pairs, indices)
-            real_BT = batch.outputs_BT != PAD
             with torch.inference_mode():
-                features_NF = decoder_features(model, batch, 1.0)[real_BT]
-                _, nll = linear_cross_entropy(
-                    features_NF, model.output.weight, model.output.bias, batch.outputs_BT[real_BT]
-                )
+                features_NF = decoder_features(model, batch, 1.0).flatten(0, 1)[batch.real_N]
+                _, nll = linear_cross_entropy(features_NF, model.output.weight, model.output.bias, batch.targets_N)
             nats += nll.item()
         losses.append(nats / pairs.target_tokens)
     assert losses == pytest.approx([losses[0]] * 3, rel=1e-5)

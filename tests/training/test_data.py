@@ -3,7 +3,8 @@
 import itertools
 import shutil
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
@@ -11,15 +12,16 @@ import pytest
 from tokenizers import Tokenizer
 
 from seq2seq.artifacts import Record, Workspace
-from seq2seq.batching import Batch
+from seq2seq.batching import EncodedPairs
 from seq2seq.errors import TrainingInterrupted
 from seq2seq.language_tags import tag_into
+from seq2seq.ragged import Indices
 from seq2seq.settings.training import TrainingSettings
-from seq2seq.special_tokens import SPECIAL_TOKENS
 from seq2seq.training.data import TrainingData, read_training_data
 from tests.training.conftest import PAIRS, prepare
 
 Prepared = tuple[Workspace, dict[str, Record]]
+Batch = tuple[EncodedPairs, Indices]
 VOCABULARIES: dict[str, dict[str, Any]] = {
     "bpe": {"kind": "bpe"},
     "unigram": {"kind": "unigram"},
@@ -57,18 +59,17 @@ def data_of(prepared: Prepared, **settings: Any) -> TrainingData:
     return read_training_data(path, source, target, TrainingSettings(batch_tokens=60, **settings))
 
 
-def ids(batches: Iterator[Batch]) -> list[tuple[list[list[int]], list[list[int]]]]:
-    return [(batch.source_BS.tolist(), batch.outputs_BT.tolist()) for batch in batches]
+def ids(batches: Iterable[Batch]) -> list[list[tuple[list[int], list[int]]]]:
+    return [[(pairs.source[row].tolist(), pairs.target[row].tolist()) for row in indices] for pairs, indices in batches]
 
 
-def texts(batches: Iterator[Batch], prepared: Prepared) -> Counter[tuple[str, str]]:
+def texts(batches: Iterable[Batch], prepared: Prepared) -> Counter[tuple[str, str]]:
     """Source and target text of each pair, the source's language tag in front."""
     source, target = tokenizers_of(prepared)
     found: Counter[tuple[str, str]] = Counter()
-    for batch in batches:
-        for sources, targets in zip(batch.source_BS.tolist(), batch.outputs_BT.tolist(), strict=True):
-            tag = next((f"<2{name}> " for name in ("de", "en") if tag_into(source, name) == sources[0]), "")
-            found[tag + source.decode(sources), target.decode(targets)] += 1
+    for sources, targets in chain.from_iterable(ids(batches)):
+        tag = next((f"<2{name}> " for name in ("de", "en") if tag_into(source, name) == sources[0]), "")
+        found[tag + source.decode(sources), target.decode(targets)] += 1
     return found
 
 
@@ -83,7 +84,7 @@ def test_every_epoch_holds_the_corpus_in_equally_many_batches(prepared: Prepared
     for epoch in range(5):
         batches = list(data.batches(epoch))
         assert len(batches) == data.steps_per_epoch > 1
-        assert texts(iter(batches), prepared) == corpus(prepared)
+        assert texts(batches, prepared) == corpus(prepared)
 
 
 def test_an_epochs_batches_depend_on_seed_and_epoch_alone(prepared: Prepared, sampled: dict[str, float]) -> None:
@@ -95,16 +96,14 @@ def test_an_epochs_batches_depend_on_seed_and_epoch_alone(prepared: Prepared, sa
 
 def test_words_are_cut_in_other_ways_in_another_epoch(prepared: Prepared, sampled: dict[str, float]) -> None:
     data = data_of(prepared, **sampled)
-    first, second = (sorted(row for _, rows in ids(data.batches(epoch)) for row in rows) for epoch in range(2))
+    first, second = (sorted(chain.from_iterable(ids(data.batches(epoch)))) for epoch in range(2))
     assert first != second
 
 
 def test_without_sampling_words_are_cut_as_in_translation(prepared: Prepared) -> None:
     _, target = tokenizers_of(prepared)
-    for batch in data_of(prepared).batches(0):
-        for row in batch.outputs_BT.tolist():
-            tokens = [token for token in row if token >= len(SPECIAL_TOKENS)]
-            assert tokens == target.encode(target.decode(row)).ids
+    for _, tokens in chain.from_iterable(ids(data_of(prepared).batches(0))):
+        assert tokens == target.encode(target.decode(tokens)).ids
 
 
 def test_an_epoch_can_be_entered_in_its_middle(prepared: Prepared, sampled: dict[str, float]) -> None:

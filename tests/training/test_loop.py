@@ -327,7 +327,7 @@ def test_validation_batches_are_bounded_however_long_a_sentence_is(monkeypatch: 
 
     def learn(batch: Batch) -> torch.Tensor:
         shapes.append(tuple(batch.source_BS.shape))
-        return torch.zeros(*batch.outputs_BT.shape, 1)
+        return torch.zeros(*batch.inputs_BT.shape, 1)
 
     validation.nats_per_token(SimpleNamespace(output=SimpleNamespace(weight=None, bias=None)))  # type: ignore[arg-type]
     assert sum(rows for rows, _ in shapes) == len(lengths)

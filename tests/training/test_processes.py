@@ -8,6 +8,7 @@ import signal
 import subprocess
 import sys
 import time
+from collections import Counter
 from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
@@ -22,6 +23,7 @@ from seq2seq.artifacts import Record
 from seq2seq.batching import EncodedPairs
 from seq2seq.errors import Seq2SeqError, TrainingInterrupted
 from seq2seq.ragged import Ragged
+from seq2seq.special_tokens import EOS, PAD
 from seq2seq.training import replicas
 from seq2seq.training.data import TrainingData
 from seq2seq.training.progress import Progress
@@ -81,16 +83,25 @@ def test_a_batch_in_parts_is_learned_like_a_whole_one(train: Train, tmp_path: Pa
             torch.testing.assert_close(tensor, expected[name], rtol=1e-2, atol=1e-3)
 
 
-def test_the_parts_of_a_batch_are_all_its_rows_and_each_part_has_its_share() -> None:
-    lengths = Ragged.of_lengths(np.full(40, 5, dtype=np.int32), np.full(10, 4))
-    data = TrainingData(EncodedPairs(lengths, lengths), batch_tokens=20, seed=1)
-    for parts in (1, 3, 9):
-        coming = shares(data, 0, 0, 0, 1, parts, 2, torch.device("cpu"))
-        for share in itertools.islice(coming, data.steps_per_epoch):
-            rows = [len(part.source_BS) for part in share.parts]
-            assert len(rows) == min(parts, 4 if sum(rows) == 8 else 2)
-            assert sum(part.target_tokens for part in share.parts) == 2 * share.target_tokens
-            assert max(rows) - min(rows) <= 2
+@pytest.mark.parametrize("processes", [1, 2, 3])
+@pytest.mark.parametrize("parts", [1, 3, 9])
+@pytest.mark.parametrize("copies", [1, 2])
+def test_the_shares_of_a_batch_are_all_its_rows_evenly_and_no_wider_than_they_need_be(
+    processes: int, parts: int, copies: int
+) -> None:
+    lengths = np.random.default_rng(0).integers(1, 9, 50)
+    rows = Ragged.of_lengths(np.arange(100, 100 + lengths.sum(), dtype=np.int32), lengths)
+    data = TrainingData(EncodedPairs(rows, rows), batch_tokens=40, seed=1)
+    coming = [shares(data, 0, 0, rank, processes, parts, copies, torch.device("cpu")) for rank in range(processes)]
+    for (pairs, indices), *each in zip(data.batches(0), *coming, strict=False):
+        learned = [part for share in each for part in share.parts]
+        sizes = [len(part.source_BS) // copies for part in learned]
+        assert len(sizes) == min(processes * parts, len(indices))
+        assert max(sizes) - min(sizes) <= 1
+        found = [tuple(row[row > EOS].tolist()) for part in learned for row in part.source_BS]
+        assert Counter(found) == Counter({tuple(pairs.source[row].tolist()): copies for row in indices})
+        assert {share.target_tokens for share in each} == {sum(len(part.targets_N) for part in learned) // copies}
+        assert all((part.source_BS != PAD).any(0).all() for part in learned)
 
 
 def test_a_shared_training_stopped_and_resumed_ends_with_the_same_weights(train: Train, tmp_path: Path) -> None:
