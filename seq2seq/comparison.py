@@ -11,7 +11,7 @@ from sacrebleu.metrics.bleu import BLEU
 
 from seq2seq.artifacts import Artifact
 from seq2seq.errors import CorpusError
-from seq2seq.metrics import BOOTSTRAP_SEED, bleu_of, score_sentences
+from seq2seq.metrics import bleu_of, interval, resamples, score_sentences, signature
 from seq2seq.pipeline import Job, Step
 from seq2seq.settings.evaluation import EvaluationSettings
 from seq2seq.settings.promotion import PromotionSettings
@@ -50,9 +50,6 @@ def compare_files(evaluation: EvaluationSettings, champion: Path, challenger: Pa
     texts = [[row["translation"] for row in half] for half in rows]
     metric = BLEU(tokenize=evaluation.bleu_tokenizer, force=True)
     old_bleu, new_bleu = (metric.corpus_score(half, [references]).score for half in texts)
-    signature = metric.get_signature()
-    signature.update("bs", evaluation.bootstrap_samples)
-    signature.update("seed", BOOTSTRAP_SEED)
     before, after = (score_sentences(half, references, evaluation) for half in texts)
     drawn = differences(before.counts_PX, after.counts_PX, evaluation.bootstrap_samples)
     signs = np.sign(np.subtract(after.bleu, before.bleu))
@@ -67,24 +64,16 @@ def compare_files(evaluation: EvaluationSettings, champion: Path, challenger: Pa
         "equal": int((signs == 0).sum()),
         "test_pairs": len(references),
         "samples": evaluation.bootstrap_samples,
-        "signature": str(signature),
+        "signature": signature(metric, evaluation),
     }
 
 
 def differences(
     champion_PX: npt.NDArray[np.int64], challenger_PX: npt.NDArray[np.int64], samples: int
 ) -> npt.NDArray[np.float64]:
-    """Difference of corpus BLEU on each resampled test set: those that sacreBLEU draws with the same seed."""
-    generator = np.random.default_rng(BOOTSTRAP_SEED)
-    pairs = len(champion_PX)
-    draws = (generator.choice(pairs, pairs) for _ in range(samples))
+    """Difference of corpus BLEU on each resampled test set."""
+    draws = resamples(len(champion_PX), samples)
     return np.array([bleu_of(challenger_PX[draw].sum(0)) - bleu_of(champion_PX[draw].sum(0)) for draw in draws])
-
-
-def interval(drawn: npt.NDArray[np.float64]) -> list[float]:
-    """Ends of the 95 % interval of the difference: 1 in 40 of the resamples lies below it, 1 in 40 above."""
-    outside = len(drawn) // 40
-    return [round(float(end), 4) for end in np.sort(drawn)[[outside, -1 - outside]]]
 
 
 def p_value(drawn: npt.NDArray[np.float64], difference: float) -> float:

@@ -65,7 +65,7 @@ def evaluate(evaluation: EvaluationSettings, train: Artifact, clean: Artifact, j
     seconds = time.perf_counter() - started
     texts = [translation.text for translation in translations]
     sentences = score_sentences(texts, references, evaluation)
-    scores = score(texts, references, evaluation) | _counts(translations, sentences)
+    scores = score(texts, references, sentences, evaluation) | _counts(translations, sentences)
     if evaluation.int8:
         scores["int8"] = _int8(train.folder, test, scores["bleu"], evaluation, job)
     rows = list(_rows(sources, references, translations, sentences))

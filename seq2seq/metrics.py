@@ -3,7 +3,7 @@
 All of them compare detokenized text with raw references. Percentages have four decimals.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -13,7 +13,6 @@ from sacrebleu.metrics.bleu import BLEU
 from sacrebleu.metrics.chrf import CHRF
 from sacrebleu.metrics.ter import TER
 
-from seq2seq.errors import CorpusError
 from seq2seq.settings.evaluation import EvaluationSettings
 
 BOOTSTRAP_SEED = 12345
@@ -31,31 +30,31 @@ class SentenceScores:
     """For each pair: translation length, reference length, matched n-grams of order 1 to 4, all n-grams of 1 to 4."""
 
 
-def score(translations: Sequence[str], references: Sequence[str], settings: EvaluationSettings) -> dict[str, Any]:
-    """Corpus scores.
+def score(
+    translations: Sequence[str], references: Sequence[str], sentences: SentenceScores, settings: EvaluationSettings
+) -> dict[str, Any]:
+    """Corpus scores of one pair or more; `sentences` is what `score_sentences` gives for them.
 
     `bleu`, `bleu_interval` (low and high end of the 95 % bootstrap interval, Koehn 2004), `bleu_lowercased`, `chrf`
     (Popović 2015), `ter` (Snover et al. 2006; lower is better), `signature` (that of `bleu`), `signatures` (of the
-    others), `test_pairs`, `length_ratio` (tokens of the translations over tokens of the references). Raises
-    CorpusError when there is no pair or the two sides differ in length.
+    others), `test_pairs`, `length_ratio` (tokens of the translations over tokens of the references).
     """
-    _check_pairs(translations, references)
-    metrics = {
-        "bleu": BLEU(tokenize=settings.bleu_tokenizer, force=True),
+    bleu = BLEU(tokenize=settings.bleu_tokenizer, force=True)
+    others = {
         "bleu_lowercased": BLEU(tokenize=settings.bleu_tokenizer, lowercase=True, force=True),
         "chrf": CHRF(),
         "ter": TER(),
     }
+    metrics = {"bleu": bleu, **others}
     found = {name: metric.corpus_score(list(translations), [list(references)]) for name, metric in metrics.items()}
-    signatures = {name: metric.get_signature() for name, metric in metrics.items()}
-    signatures["bleu"].update("bs", settings.bootstrap_samples)
-    signatures["bleu"].update("seed", BOOTSTRAP_SEED)
-    counts_PX = score_sentences(translations, references, settings).counts_PX
+    drawn = [
+        bleu_of(sentences.counts_PX[rows].sum(0)) for rows in resamples(len(references), settings.bootstrap_samples)
+    ]
     scores: dict[str, Any] = {name: round(result.score, 4) for name, result in found.items()}
     return scores | {
-        "bleu_interval": [round(end, 4) for end in bootstrap_interval(counts_PX, settings.bootstrap_samples)],
-        "signature": str(signatures.pop("bleu")),
-        "signatures": {name: str(signature) for name, signature in signatures.items()},
+        "bleu_interval": interval(drawn),
+        "signature": signature(bleu, settings),
+        "signatures": {name: str(metric.get_signature()) for name, metric in others.items()},
         "test_pairs": len(references),
         "length_ratio": round(found["bleu"].ratio, 4),
     }
@@ -84,21 +83,22 @@ def bleu_of(counts_X: npt.NDArray[np.int64]) -> float:
     return found
 
 
-def bootstrap_interval(counts_PX: npt.NDArray[np.int64], samples: int) -> tuple[float, float]:
-    """Ends of the 95 % interval of corpus BLEU over resampled test sets.
-
-    The resamples are those that sacreBLEU draws with the seed in its signature; it only tells mean and half width.
-    """
+def resamples(pairs: int, samples: int) -> Iterator[npt.NDArray[np.int64]]:
+    """The pairs of each resampled test set (Koehn 2004): those that sacreBLEU draws with the seed in its signature."""
     generator = np.random.default_rng(BOOTSTRAP_SEED)
-    pairs = len(counts_PX)
-    scores = sorted(bleu_of(counts_PX[generator.choice(pairs, pairs)].sum(0)) for _ in range(samples))
-    return scores[samples // 40], scores[-1 - samples // 40]
+    return (generator.choice(pairs, pairs) for _ in range(samples))
 
 
-def _check_pairs(translations: Sequence[str], references: Sequence[str]) -> None:
-    if not references:
-        raise CorpusError("There is no pair to score: the test split is empty.")
-    if len(translations) != len(references):
-        raise CorpusError(
-            f"There are {len(translations):,} translations and {len(references):,} references: each needs its own."
-        )
+def interval(drawn: npt.ArrayLike) -> list[float]:
+    """Ends of the 95 % interval of what was found on the resamples: 1 in 40 lies below it, 1 in 40 above."""
+    ordered = np.sort(drawn)
+    outside = len(ordered) // 40
+    return [round(float(end), 4) for end in ordered[[outside, -1 - outside]]]
+
+
+def signature(metric: BLEU, settings: EvaluationSettings) -> str:
+    """sacreBLEU's, of a metric that has scored, with the resampling in it."""
+    found = metric.get_signature()
+    found.update("bs", settings.bootstrap_samples)
+    found.update("seed", BOOTSTRAP_SEED)
+    return str(found)
