@@ -10,7 +10,7 @@ The champion is the model of the last decision that was no refusal. Needs no PyT
 
 import json
 import shutil
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from contextlib import suppress
 from datetime import UTC, datetime
 from pathlib import Path
@@ -78,7 +78,7 @@ class Shelf:
 
     def champion(self) -> Decision | None:
         """The decision that made the model in use the one in use; None before the first promotion."""
-        return next((decision for decision in reversed(self.history()) if decision.action != "refused"), None)
+        return champion_of(self.history())
 
     def champions_before(self) -> list[Decision]:
         """Decisions that a rollback can go back to, the latest first.
@@ -153,6 +153,28 @@ class Shelf:
         shutil.rmtree(folder, ignore_errors=True)
         partial.rename(folder)
         return folder
+
+
+def champion_of(history: Sequence[Decision]) -> Decision | None:
+    """The decision that made the model in use the one in use; None before the first promotion."""
+    return next(reversed(ever_champion(history)), None)
+
+
+def ever_champion(history: Iterable[Decision]) -> list[Decision]:
+    """The decisions that made a model the champion, oldest first."""
+    return [decision for decision in history if decision.action != "refused"]
+
+
+def taken_back(history: Iterable[Decision]) -> set[str]:
+    """Digests of champions that somebody rolled back and nobody promoted since."""
+    taken: set[str] = set()
+    champion = ""
+    for decision in ever_champion(history):
+        if decision.action == "rolled_back":
+            taken.add(champion)
+        champion = decision.model
+        taken.discard(champion)
+    return taken
 
 
 def model_digest(folder: Path) -> str:

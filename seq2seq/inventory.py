@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from seq2seq.artifacts import Workspace, digest_of, part_of
-from seq2seq.champions import Decision, Shelf, model_files
+from seq2seq.champions import Decision, Shelf, champion_of, ever_champion, model_files
 from seq2seq.errors import ModelError
 from seq2seq.model_folder import CONFIG
 
@@ -64,8 +64,8 @@ def comparable(found: Sequence[Evaluation]) -> dict[str, Mapping[str, Any]]:
 
 def entries(shelf: Shelf, history: Sequence[Decision], found: Sequence[Evaluation]) -> list[Entry]:
     """The models of a pair: its champion, those before it from the last to the first, and what else was delivered."""
-    chosen = {decision.model: decision for decision in history if decision.action != "refused"}
-    champion = next((decision for decision in reversed(history) if decision.action != "refused"), None)
+    chosen = {decision.model: decision for decision in ever_champion(history)}
+    champion = champion_of(history)
     ordered = sorted(chosen.values(), key=lambda one: (one is champion, one.at), reverse=True)
     delivered_to = shelf.delivered()
     looks = {folder: files_and_problem(folder) for folder in (*map(shelf.folder_of, chosen), *delivered_to)}

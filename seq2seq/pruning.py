@@ -31,7 +31,7 @@ from pathlib import Path
 from typing import Protocol
 
 from seq2seq.artifacts import Record, Workspace
-from seq2seq.champions import POINTER, VERSIONS, Shelf
+from seq2seq.champions import POINTER, VERSIONS, Shelf, ever_champion
 from seq2seq.disk import writing
 from seq2seq.errors import ArtifactDamaged
 from seq2seq.flock import is_held, locked
@@ -210,9 +210,8 @@ def _champions(shelf: Shelf) -> Iterator[tuple[str, str]]:
     in_use = shelf.champion()
     if in_use is not None:
         yield in_use.model, f"the champion of {shelf.folder.name}"
-    for decision in reversed(shelf.history()):
-        if decision.action != "refused":
-            yield decision.model, f"an earlier champion of {shelf.folder.name}"
+    for decision in reversed(ever_champion(shelf.history())):
+        yield decision.model, f"an earlier champion of {shelf.folder.name}"
 
 
 def _plan(workspace: Workspace, keep_days: float, max_gib: float | None, now: float) -> tuple[PruneReport, float]:
@@ -317,7 +316,7 @@ def _left_in_models(workspace: Workspace) -> Iterator[tuple[Path, str]]:
 def _versions(pair: Path) -> list[Path]:
     """Version folders that the pair's history names."""
     shelf = Shelf(pair)
-    return [shelf.folder_of(decision.model) for decision in shelf.history() if decision.action != "refused"]
+    return [shelf.folder_of(decision.model) for decision in ever_champion(shelf.history())]
 
 
 def _remove(thing: Thing, workspace: Workspace, locks: Locks) -> int:

@@ -1,10 +1,10 @@
 """Whether a retrained model (the challenger) has still to be decided on, and where its training can be spared."""
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 from seq2seq.artifacts import Record, Workspace, digest_of
-from seq2seq.champions import Decision
+from seq2seq.champions import Decision, champion_of, taken_back
 from seq2seq.settings.evaluation import EvaluationSettings
 from seq2seq.settings.promotion import PromotionSettings
 
@@ -21,42 +21,27 @@ def rules(promotion: PromotionSettings) -> dict[str, Any]:
     return {"policy": promotion.policy, "level": promotion.level}
 
 
-def settled(history: Iterable[Decision], model: str, test: str, promotion: PromotionSettings) -> str:
+def settled(history: Sequence[Decision], model: str, test: str, promotion: PromotionSettings) -> str:
     """Why nothing is to be decided about the model with this digest; an empty text where it has to be.
 
     It is the champion; or it was, and somebody went back behind it; or it was compared with this champion on these
     pairs under these rules.
     """
-    decisions = list(history)
-    champion = next((decision for decision in reversed(decisions) if decision.action != "refused"), None)
+    champion = champion_of(history)
     if champion is None:
         return ""
     if champion.model == model:
         return f"nothing changed since {champion.at}: this corpus, settings and code give the model in use"
-    if model in taken_back(decisions):
+    if model in taken_back(history):
         return (
             f"model {model[:12]}, which this corpus, settings and code give, was rolled back: it is not promoted again "
             "by itself (`python -m flows models promote` does it)"
         )
     asked = (model, champion.model, test, rules(promotion))
-    for one in reversed(decisions):
+    for one in reversed(history):
         if asked == (one.model, one.against, one.test, {name: one.comparison.get(name) for name in rules(promotion)}):
             return f"nothing changed since {one.at}: model {model[:12]} was {one.action} then ({one.why})"
     return ""
-
-
-def taken_back(history: Iterable[Decision]) -> set[str]:
-    """Digests of champions that somebody rolled back and nobody promoted since."""
-    taken: set[str] = set()
-    champion = ""
-    for decision in history:
-        if decision.action == "refused":
-            continue
-        if decision.action == "rolled_back":
-            taken.add(champion)
-        champion = decision.model
-        taken.discard(champion)
-    return taken
 
 
 def siblings(workspace: Workspace, variants: Iterable[Ingredients]) -> Iterator[Record]:

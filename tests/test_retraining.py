@@ -4,8 +4,8 @@ from typing import Any
 
 import pytest
 
-from seq2seq.champions import Decision
-from seq2seq.retraining import rules, settled, taken_back
+from seq2seq.champions import Decision, taken_back
+from seq2seq.retraining import rules, settled
 from seq2seq.settings.promotion import PromotionSettings
 
 A, B, C = "a" * 32, "b" * 32, "c" * 32

@@ -20,7 +20,7 @@ from flows.login import login
 from flows.tables import Cell, bleu_with_interval, local_time, show_table
 from seq2seq.adoption import made_with
 from seq2seq.artifacts import Workspace
-from seq2seq.champions import WAY_OUT, Decision, Shelf, model_digest, resolve
+from seq2seq.champions import WAY_OUT, Decision, Shelf, champion_of, model_digest, resolve
 from seq2seq.config import Config, validate_config
 from seq2seq.disk import writing
 from seq2seq.errors import ConfigError, ModelError, UserError
@@ -259,12 +259,11 @@ def _row(entry: Entry) -> tuple[Cell, ...]:
 
 def _present(history: Sequence[Decision]) -> Iterator[Decision]:
     """The decision that the champion is in use by, and the last refusal of another since."""
-    for decision in reversed(history):
-        if decision.action != "refused":
-            yield decision
-            return
-        if decision is history[-1]:
-            yield decision
+    champion = champion_of(history)
+    if history and history[-1] is not champion:
+        yield history[-1]
+    if champion:
+        yield champion
 
 
 def _told(decision: Decision) -> str:
