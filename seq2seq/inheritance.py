@@ -14,6 +14,7 @@ from pydantic import ValidationError
 
 from seq2seq.adoption import made_with
 from seq2seq.config import Config
+from seq2seq.differences import as_setting
 from seq2seq.errors import ConfigError, ModelError
 from seq2seq.model_folder import REMEDY, SOURCE_TOKENIZER, TARGET_TOKENIZER, check_model
 from seq2seq.settings.corpus import CorpusSettings
@@ -85,7 +86,7 @@ def _held_out(corpus: CorpusSettings) -> str:
 def _differences(section: str, before: Mapping[str, Any], now: Mapping[str, Any]) -> Iterator[str]:
     for name, value in now.items():
         if before.get(name, value) != value:
-            yield f"its {section}.{name} is {_shown(before[name])}, not {_shown(value)}"
+            yield f"its {section}.{name} is {as_setting(before[name])}, not {as_setting(value)}"
 
 
 def _other_rules(parent: Path, tokenization: TokenizationSettings) -> Iterator[str]:
@@ -96,9 +97,7 @@ def _other_rules(parent: Path, tokenization: TokenizationSettings) -> Iterator[s
     for name in (SOURCE_TOKENIZER, TARGET_TOKENIZER):
         theirs = json.loads((parent / name).read_text(encoding="utf-8"))
         if any(theirs[part] != rules[part] for part in ("normalizer", "pre_tokenizer")):
-            settings = (f"tokenization.{key} = {_shown(value)}" for key, value in tokenization.key_content().items())
+            settings = (
+                f"tokenization.{key} = {as_setting(value)}" for key, value in tokenization.key_content().items()
+            )
             yield f"its {name} cuts text by other rules than {' and '.join(settings)} give"
-
-
-def _shown(value: Any) -> str:
-    return value if isinstance(value, str) else json.dumps(value)

@@ -1,8 +1,7 @@
 """What a run would do, without doing it: no network, no Prefect, no PyTorch, and nothing is written."""
 
-import json
 import re
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from pathlib import Path
@@ -12,6 +11,7 @@ from seq2seq.artifacts import Record, Workspace, digest_of
 from seq2seq.code_digests import SOURCE_ROOT, module_file
 from seq2seq.config import Config
 from seq2seq.corpora.fetching import can_change, identity
+from seq2seq.differences import as_setting, differences
 from seq2seq.errors import ArtifactDamaged, UserError
 from seq2seq.pipeline import CONTINUED, INHERITED, STEPS, Step, ingredients
 from seq2seq.settings.corpus import CorpusSettings
@@ -156,7 +156,7 @@ class Change:
             name = f"the source's {'.'.join(names[1:])}"
         if None in (self.old, self.new) or DIGEST.fullmatch(f"{self.old}{self.new}"):
             return f"{name} {self._verb()}"
-        return f"{name} {_shown(self.old)} -> {_shown(self.new)}"
+        return f"{name} {as_setting(self.old)} -> {as_setting(self.new)}"
 
     def _verb(self) -> str:
         return "added" if self.old is None else "removed" if self.new is None else "changed"
@@ -164,9 +164,8 @@ class Change:
 
 def changes(old: Mapping[str, Any], new: Mapping[str, Any]) -> list[Change]:
     """In what two sets of ingredients differ: settings first, code last."""
-    before, after = dict(_leaves(old)), dict(_leaves(new))
-    paths = sorted(before.keys() | after.keys(), key=lambda path: (KINDS.index(path[0]), path))
-    return [Change(path, before.get(path), after.get(path)) for path in paths if before.get(path) != after.get(path)]
+    found = [Change(*difference) for difference in differences(old, new)]
+    return sorted(found, key=lambda change: (KINDS.index(change.path[0]), change.path))
 
 
 def _source(corpus: CorpusSettings, workspace: Workspace) -> tuple[dict[str, Any], str]:
@@ -199,17 +198,6 @@ def _file_of(module: str) -> str:
     """A module's file within the checkout; where it would lie, for one that is gone."""
     path = module_file(module)
     return str(path.relative_to(SOURCE_ROOT)) if path else f"{module.replace('.', '/')}.py"
-
-
-def _leaves(value: Any, path: tuple[str, ...] = ()) -> Iterable[tuple[tuple[str, ...], Any]]:
-    if not isinstance(value, Mapping):
-        return [(path, value)]
-    return [leaf for name, inner in value.items() for leaf in _leaves(inner, (*path, str(name)))]
-
-
-def _shown(value: Any) -> str:
-    """A setting as one would write it: words without quotes, the rest as in JSON."""
-    return value if isinstance(value, str) and value else json.dumps(value, ensure_ascii=False)
 
 
 def _listed(names: list[str]) -> str:

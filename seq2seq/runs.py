@@ -142,13 +142,6 @@ def find_run(workspace: Path, wanted: str) -> Run:
     raise UserError(f"There is no run {wanted} in {workspace / 'runs'}.{hint} `python -m flows runs list` shows them.")
 
 
-def differences(old: Mapping[str, Any], new: Mapping[str, Any]) -> list[tuple[str, Any, Any]]:
-    """Settings in which two configurations differ: name, value in `old`, value in `new`; None where it has none."""
-    before, after = _leaves(old), _leaves(new)
-    names = [*before, *(name for name in after if name not in before)]
-    return [(name, before.get(name), after.get(name)) for name in names if before.get(name) != after.get(name)]
-
-
 def starting_point(config: Mapping[str, Any]) -> tuple[str, Mapping[str, Any]]:
     """What a configuration is told against, and that in words: the preset of its name, else the defaults."""
     name = config.get("name")
@@ -195,16 +188,3 @@ def _config(folder: Path) -> Mapping[str, Any] | None:
     except (FileNotFoundError, ValueError):
         return None
     return config if isinstance(config, dict) else None
-
-
-def _leaves(config: Mapping[str, Any]) -> dict[str, Any]:
-    """Settings by their full names: {"training.seed": 1}."""
-    return {
-        name: value
-        for section, content in config.items()
-        for name, value in (
-            {f"{section}.{field}": value for field, value in content.items()}
-            if isinstance(content, Mapping)
-            else {section: content}
-        ).items()
-    }

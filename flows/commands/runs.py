@@ -1,6 +1,5 @@
 """`python -m flows runs list`, `show` and `compare`: import neither Prefect nor PyTorch."""
 
-import json
 from collections.abc import Callable, Iterator, Mapping
 from typing import Annotated, Any
 
@@ -11,6 +10,7 @@ from flows.commands.options import DEFAULT_WORKSPACE, Traceback, WorkspacePath
 from flows.guard import guarded
 from flows.tables import Cell, bleu_with_interval, local_time, show_table
 from seq2seq import runs
+from seq2seq.differences import as_setting, differences
 from seq2seq.errors import UserError
 from seq2seq.runs import Run, all_runs, find_run
 
@@ -159,7 +159,7 @@ def _number(value: float | None, form: str) -> Cell:
 
 
 def _setting(value: Any) -> Cell:
-    return value if isinstance(value, str) and value else None if value is None else json.dumps(value)
+    return None if value is None else as_setting(value)
 
 
 def _show_settings(run: Run) -> None:
@@ -167,9 +167,9 @@ def _show_settings(run: Run) -> None:
         print("\nsettings: unknown, the run has no config.json")
         return
     words, start = runs.starting_point(run.config)
-    changed = runs.differences(start, run.config)
+    changed = differences(start, run.config, levels=2)
     print(f"\nsettings that differ from {words}" if changed else f"\nsettings: those of {words}")
-    show_table([(name, f"{_setting(new)}  (not {_setting(old)})") for name, old, new in changed])
+    show_table([(".".join(place), f"{_setting(new)}  (not {_setting(old)})") for place, old, new in changed])
 
 
 def _show_decision(run: Run) -> None:
@@ -192,8 +192,8 @@ def _show_examples(run: Run) -> None:
 def _different_settings(old: Run, new: Run) -> list[tuple[Cell, ...]]:
     if old.config is None or new.config is None:
         return [("unknown", *("no config.json" if run.config is None else "" for run in (old, new)))]
-    changed = runs.differences(old.config, new.config)
-    return [(name, _setting(a), _setting(b)) for name, a, b in changed] or [("none",)]
+    changed = differences(old.config, new.config, levels=2)
+    return [(".".join(place), _setting(a), _setting(b)) for place, a, b in changed] or [("none",)]
 
 
 def _steps_in_common(old: Run, new: Run) -> str:
