@@ -21,7 +21,7 @@ from torch.nn import functional
 from seq2seq.decoding import StepModel
 from seq2seq.device import computes_in_bf16
 from seq2seq.errors import ConfigError
-from seq2seq.models.linear import Linear, on_rounded
+from seq2seq.models.linear import Linear, Map, on_rounded
 from seq2seq.models.seq2seq import Seq2Seq
 
 ROW_LIMIT, ROW_ZERO = 127, 128
@@ -55,22 +55,10 @@ def quantized(model: Seq2Seq[Any, Any]) -> StepModel[Any, Any]:
     for module in list(model.modules()):
         for name, child in module.named_children():
             if isinstance(child, nn.Linear) and child.out_features > 1:
-                setattr(module, name, Int8Linear(child))
+                setattr(module, name, Map(int8(child.weight, child.bias)))
             elif isinstance(child, nn.RNNBase) and computes_in_bf16(torch.device("cpu")):
                 child.to(torch.bfloat16)
     return stepper
-
-
-class Int8Linear(nn.Module):
-    """Stands in the place of an `nn.Linear` that is no longer trained."""
-
-    def __init__(self, linear: nn.Linear) -> None:
-        super().__init__()
-        self._map = int8(linear.weight, linear.bias)
-
-    def forward(self, rows: Tensor) -> Tensor:
-        """The map on rows of any leading shape."""
-        return self._map(rows)
 
 
 def int8(weight_OI: Tensor, bias_O: Tensor | None) -> Linear:

@@ -9,8 +9,8 @@ from torch.nn import functional
 from seq2seq import quantization
 from seq2seq.device import autocast
 from seq2seq.models.build import build_model
-from seq2seq.models.linear import Linear, LinearMaker, plain
-from seq2seq.quantization import Int8Linear, int8, int8_of_bounded, quantized
+from seq2seq.models.linear import Linear, LinearMaker, Map, plain
+from seq2seq.quantization import int8, int8_of_bounded, quantized
 from seq2seq.settings.model import ModelSettings
 from tests.models.architectures import ARCHITECTURES
 
@@ -33,7 +33,7 @@ def test_an_int8_product_is_within_two_percent_of_the_exact_one(
 ) -> None:
     monkeypatch.setattr(quantization, "_weight_limit", lambda: limit)
     exact, rows = linear(bias=bias), torch.randn(7, 3, 64)
-    assert 0 < relative_error(Int8Linear(exact)(rows), exact(rows)) < 0.02
+    assert 0 < relative_error(int8(exact.weight, exact.bias)(rows), exact(rows)) < 0.02
 
 
 def test_small_rows_and_small_weights_keep_their_precision_beside_large_ones() -> None:
@@ -121,4 +121,4 @@ def test_every_architecture_decodes_in_int8_and_stays_as_it_is_itself(architectu
             wanted, _ = model.step(tokens, exact_memory, model.start(exact_memory))
             assert 0 < relative_error(found, wanted) < 0.1
     assert all(torch.equal(tensor, before[name]) for name, tensor in model.state_dict().items())
-    assert not any(isinstance(module, Int8Linear) for module in model.modules())
+    assert not any(isinstance(module, Map) for module in model.modules())

@@ -132,6 +132,19 @@ class LinearLayer(nn.Linear):
         return found
 
 
+class Map(nn.Module):
+    """A map that was made once, in the place of a layer that is no longer trained."""
+
+    def __init__(self, linear: Linear) -> None:
+        super().__init__()
+        self._linear = linear
+
+    def forward(self, vectors: Tensor) -> Tensor:
+        """The map on vectors of any leading shape."""
+        products_NO = self._linear(vectors.reshape(-1, vectors.shape[-1]))
+        return products_NO.view(*vectors.shape[:-1], products_NO.shape[-1])
+
+
 def _faster_by_onednn(rows_XI: Tensor, weight_OI: Tensor) -> bool:
     large = weight_OI.numel() >= LARGE and rows_XI.numel() > 0
     return large and rows_XI.dtype == torch.float32 and _onednn_packs(weight_OI)

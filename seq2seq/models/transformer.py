@@ -17,7 +17,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from seq2seq.models.embedding import Dropout, Embedding
-from seq2seq.models.linear import Linear, LinearLayer, LinearMaker
+from seq2seq.models.linear import LinearLayer, LinearMaker, Map
 from seq2seq.models.padding import is_padded
 from seq2seq.models.seq2seq import Seq2Seq
 from seq2seq.settings.model import ModelSettings
@@ -331,17 +331,6 @@ class Transformer(Seq2Seq[TransformerMemory, TransformerState]):
         return attention_weights(queries_BHTD, keys_BHSD, seen).mean(1)
 
 
-class _Map(nn.Module):
-    """A linear map that was made once, in the place of a layer."""
-
-    def __init__(self, linear: Linear) -> None:
-        super().__init__()
-        self._linear = linear
-
-    def forward(self, vectors: Tensor) -> Tensor:
-        return self._linear(vectors.flatten(0, -2)).view(*vectors.shape[:-1], -1)
-
-
 ModuleT = TypeVar("ModuleT", bound=nn.Module)
 
 
@@ -349,7 +338,7 @@ def _with_maps(module: ModuleT, linear: LinearMaker) -> ModuleT:
     """A module like this one, in which what `linear` makes of them has taken the place of all linear layers."""
     twin = copy(module)
     twin._modules = {
-        name: _Map(linear(child.weight, child.bias)) if isinstance(child, nn.Linear) else _with_maps(child, linear)
+        name: Map(linear(child.weight, child.bias)) if isinstance(child, nn.Linear) else _with_maps(child, linear)
         for name, child in module.named_children()
     }
     return twin
