@@ -27,7 +27,6 @@ from seq2seq.disk import writing
 from seq2seq.errors import ArtifactDamaged
 
 RECORD_FORMAT = 1  # raise it when infrastructure changes what an artifact means: it enters every key
-BESIDE = "log"
 
 
 class FileEntry(BaseModel):

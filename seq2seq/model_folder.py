@@ -12,9 +12,7 @@ only `write_model` and `load_model` import it.
 from __future__ import annotations
 
 import json
-import re
 import shutil
-from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
@@ -32,8 +30,6 @@ if TYPE_CHECKING:
     from seq2seq.models.seq2seq import Seq2Seq
 
 FORMAT = 2
-READ = (1, FORMAT)
-"""Formats that load. In format 1 the layers of an LSTM were one module (see `_renamed`)."""
 WEIGHTS = "model.safetensors"
 CONFIG = "config.json"
 SOURCE_TOKENIZER = "source_tokenizer.json"
@@ -176,7 +172,7 @@ def _read_config(folder: Path) -> FolderConfig:
             f"{folder} is an export, which can be translated with and nothing else. Name the model folder that it was "
             "made from."
         )
-    check_format(folder, values, READ)
+    check_format(folder, values, FORMAT)
     return described(folder, values)
 
 
@@ -207,12 +203,11 @@ def described(folder: Path, values: dict[str, Any], remedy: str = REMEDY) -> Fol
         raise ModelError(f"{path} has {count} wrong value(s), the first at {place}: {first['msg']}. {remedy}") from None
 
 
-def check_format(folder: Path, values: dict[str, Any], known: Sequence[int], otherwise: str = "train") -> None:
-    """Raise ModelError for a folder of a format that is not known."""
-    if values["format"] not in known:
-        formats = f"format {known[0]}" if len(known) == 1 else f"formats {known[0]} to {known[-1]}"
+def check_format(folder: Path, values: dict[str, Any], known: int, otherwise: str = "train") -> None:
+    """Raise ModelError for a folder of another format."""
+    if values["format"] != known:
         raise ModelError(
-            f"{folder / CONFIG} has format {values['format']!r}, and this version reads {formats}. "
+            f"{folder / CONFIG} has format {values['format']!r}, and this version reads format {known}. "
             f"Install the version of seq2seq-flows that wrote it, or {otherwise} the model again."
         )
 
@@ -240,7 +235,7 @@ def fill(model: nn.Module, path: Path) -> None:
     from torch import no_grad
 
     try:
-        stored = {_renamed(name): tensor for name, tensor in load_file(path).items()}
+        stored = load_file(path)
     except SafetensorError as error:
         raise ModelError(f"{path} is not a safetensors file: {error}. {REMEDY}") from None
     wanted = distinct_tensors(model)
@@ -257,11 +252,6 @@ def fill(model: nn.Module, path: Path) -> None:
     with no_grad():
         for name, tensor in wanted.items():
             tensor.copy_(stored[name])
-
-
-def _renamed(name: str) -> str:
-    """A tensor's name, from its name in format 1: `encoder.lstm.weight_ih_l1` was what layer 1 reads."""
-    return re.sub(r"^(encoder|decoder)\.lstm\.(weight|bias)_(ih|hh)_l(\d+)", r"\1.recurrent.layers.\4.\2_\3_l0", name)
 
 
 def _shape(tensor: Tensor | None) -> str:

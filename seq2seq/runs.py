@@ -68,8 +68,7 @@ class Run:
     @cached_property
     def evaluation(self) -> Record | None:
         """The record with the scores of the run's model, None when it is gone."""
-        keys = [step["key"] for step in self.steps if step["name"] == "evaluate"]
-        return self._record("evaluate", self.report.get("evaluation") or (keys[-1] if keys else ""))
+        return self._record("evaluate", self.report.get("evaluation", ""))
 
     @property
     def training_minutes(self) -> float | None:

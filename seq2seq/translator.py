@@ -68,10 +68,10 @@ class Translator:
         self._threads = torch.get_num_threads() if engine.device.type == "cpu" else 1
 
     @classmethod
-    def of(cls, loaded: LoadedModel, precision: str = "fp32", target_language: str = "") -> Self:
-        """A translator with a model that is loaded; the rest is as in `load`."""
+    def of(cls, loaded: LoadedModel, precision: str = "fp32") -> Self:
+        """A translator with a model that is loaded; `precision` is as in `load`."""
         check_precision(precision)
-        return cls(_engine_of_model(loaded, precision, target_language))
+        return cls(_engine_of_model(loaded, precision))
 
     @classmethod
     def load(
@@ -311,11 +311,10 @@ def _engine(folder: Path, runtime: RuntimeSettings, precision: str, target_langu
     if is_export(folder):
         return _engine_of_export(folder, runtime, precision, target_language)
     loaded = load_model(folder, configure(runtime, kernels=DECODING_KERNELS))
-    return _engine_of_model(loaded, precision, target_language)
+    return _engine_of_model(loaded.into(target_language or loaded.config.target_language), precision)
 
 
-def _engine_of_model(loaded: LoadedModel, precision: str, target_language: str) -> Engine:
-    loaded = loaded.into(target_language or loaded.config.target_language)
+def _engine_of_model(loaded: LoadedModel, precision: str) -> Engine:
     device = next(loaded.model.parameters()).device
     model = _for_decoding(loaded.model, precision, device)
     parts = loaded.source_tokenizer, loaded.target_tokenizer, loaded.config

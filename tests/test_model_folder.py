@@ -10,7 +10,6 @@ from typing import Any
 import pytest
 import torch
 from safetensors import safe_open
-from safetensors.torch import load_file, save_file
 
 from seq2seq.errors import ModelError
 from seq2seq.model_folder import check_model, load_model, write_model
@@ -155,24 +154,8 @@ def test_the_configuration_of_another_program_is_refused(folder: Path, text: str
 
 def test_a_later_format_is_refused_with_both_numbers(folder: Path) -> None:
     rewrite_config(folder, lambda config: config.update(format=7))
-    with pytest.raises(ModelError, match="has format 7, and this version reads formats 1 to 2"):
+    with pytest.raises(ModelError, match="has format 7, and this version reads format 2"):
         check_model(folder)
-
-
-def test_a_folder_of_the_first_format_loads_with_the_names_that_its_layers_had(folder: Path) -> None:
-    settings = {"bidirectional": True, "encoder_layers": 2}
-    now = write_tiny_model(folder.with_name("now"), **settings)
-    old = write_tiny_model(folder.with_name("old"), **settings)
-    tensors = {
-        re.sub(r"recurrent\.layers\.(\d)\.(\w+)_l0", r"lstm.\2_l\1", name): tensor
-        for name, tensor in load_file(now / "model.safetensors").items()
-    }
-    assert {"encoder.lstm.weight_hh_l1_reverse", "decoder.lstm.bias_ih_l0"} <= tensors.keys()
-    save_file(tensors, old / "model.safetensors")
-    describe_anew(old, "model.safetensors")
-    rewrite_config(old, lambda config: config.update(format=1))
-    first, second = (load_model(each).model.state_dict() for each in (now, old))
-    assert all(torch.equal(first[name], second[name]) for name in first)
 
 
 def test_a_wrong_setting_in_the_configuration_is_named(folder: Path) -> None:

@@ -26,7 +26,7 @@ INSTALL = "python -m pip install onnx onnxruntime onnxscript"
 def check_export(folder: Path) -> FolderConfig:
     """Read config.json and compare every file that is needed with it. Raises ModelError."""
     values = json.loads((folder / CONFIG).read_text(encoding="utf-8"))
-    check_format(folder, values, [FORMAT], "export")
+    check_format(folder, values, FORMAT, "export")
     known = FolderConfig.model_fields
     config = described(folder, {name: value for name, value in values.items() if name in known}, REMEDY)
     for name in READ:

@@ -22,7 +22,6 @@ from seq2seq.corpora.demo.korean import realise_korean
 from seq2seq.corpora.demo.sampling import Sampler
 from seq2seq.errors import CorpusError
 
-language_pair = ("ko", "en")
 SHORTEST, LONGEST = 3, 20
 _BUCKETS = 20
 _HELD_OUT = {0: "valid", 1: "test"}
