@@ -23,8 +23,8 @@ from cyclopts import run
 from benchmarks.timing import markdown_table
 from seq2seq.device import DECODING_KERNELS, configure
 from seq2seq.export.folder import export_model
-from seq2seq.scoring import validation_bleu
 from seq2seq.settings.runtime import RuntimeSettings
+from seq2seq.training.validation import validation_bleu
 from seq2seq.translator import Translator
 from seq2seq.translator_pool import TranslatorPool
 

@@ -17,6 +17,7 @@ from benchmarks.peers.corpus import prepare
 from benchmarks.peers.options import Corpus, Systems, Threads, Work
 from benchmarks.peers.systems import System, chosen, job, start
 from benchmarks.timing import markdown_table
+from seq2seq.peak_memory import vm_hwm_kibibytes
 
 DEFAULT = "tutorial,joeynmt,opennmt,eole,eole-bf16,ours,ours-bf16"
 BATCH_TOKENS = 4096
@@ -73,11 +74,6 @@ def peak_mebibytes(process: int) -> float:
     """Sum of the peaks of a process and its living descendants, from /proc."""
     peaks = (vm_hwm_kibibytes(Path(f"/proc/{one}/status").read_text(encoding="utf-8")) for one in family(process))
     return sum(peaks) / 1024
-
-
-def vm_hwm_kibibytes(status: str) -> int:
-    """The peak in the text of a /proc/PID/status; 0 for a process that has ended."""
-    return next((int(line.split()[1]) for line in status.splitlines() if line.startswith("VmHWM:")), 0)
 
 
 def family(process: int) -> Iterator[int]:

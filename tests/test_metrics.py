@@ -7,9 +7,7 @@ import numpy as np
 import pytest
 from sacrebleu.metrics import BLEU, CHRF, TER
 
-from seq2seq.errors import CorpusError
 from seq2seq.metrics import bleu_of, score, score_sentences
-from seq2seq.scoring import validation_bleu
 from seq2seq.settings.evaluation import EvaluationSettings
 
 SETTINGS = EvaluationSettings(bootstrap_samples=200)
@@ -114,14 +112,3 @@ def test_sentence_bleu_does_not_punish_a_sentence_for_being_short() -> None:
     assert sentences.bleu[0] == pytest.approx(100)
     assert sentences.bleu[1] < 100
     assert sentences.chrf[0] == 100 > sentences.chrf[1]
-
-
-def test_validation_bleu_is_the_cased_corpus_bleu() -> None:
-    texts, references = corpus()
-    assert round(validation_bleu(texts, references), 4) == scored(texts, references)["bleu"]
-    assert validation_bleu(["我喜欢狗。"], ["我喜欢猫。"], "zh") > 0
-
-
-def test_validation_needs_a_pair() -> None:
-    with pytest.raises(CorpusError, match="validation split is empty"):
-        validation_bleu([], [])

@@ -6,14 +6,15 @@ from typing import Any
 
 import numpy as np
 import torch
+from sacrebleu.metrics.bleu import BLEU
 from tokenizers import Tokenizer
 
 from seq2seq.batching import EncodedPairs, batches_by_length, collate, pad_sources
 from seq2seq.decoding import greedy, longest_translation
 from seq2seq.device import autocast, product_type
+from seq2seq.errors import CorpusError
 from seq2seq.models.linear import packed
 from seq2seq.models.seq2seq import Seq2Seq
-from seq2seq.scoring import validation_bleu
 from seq2seq.training.forcing import decoder_features
 from seq2seq.training.loss import linear_cross_entropy
 
@@ -59,3 +60,14 @@ class Validation:
             for index, text in zip(indices, self.target_tokenizer.decode_batch(rows), strict=True):
                 translations[index] = text
         return validation_bleu(translations, self.references, self.bleu_tokenizer)
+
+
+def validation_bleu(translations: Sequence[str], references: Sequence[str], tokenizer: str = "13a") -> float:
+    """Cased corpus BLEU in percent (Papineni et al. 2002, as sacreBLEU defines it) of detokenized text.
+
+    `tokenizer` is one of sacreBLEU's. Raises CorpusError when there is no pair to score.
+    """
+    if not references:
+        raise CorpusError("There is no pair to score: the validation split is empty.")
+    score: float = BLEU(tokenize=tokenizer, force=True).corpus_score(list(translations), [list(references)]).score
+    return score

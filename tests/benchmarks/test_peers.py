@@ -14,9 +14,10 @@ from benchmarks.peers.install import without_lines
 from benchmarks.peers.systems import SYSTEMS, at_sizes, chosen
 from benchmarks.peers.turns import Driver, Job
 from benchmarks.timing import CHECKOUT
-from benchmarks.training_memory import family, vm_hwm_kibibytes
+from benchmarks.training_memory import family
 from benchmarks.training_speed import MEGAFLOP_PER_TOKEN, share
 from seq2seq.errors import ConfigError
+from seq2seq.peak_memory import vm_hwm_kibibytes
 
 TRAINING = """
 from benchmarks.peers.turns import TrainingTurns, read_job
