@@ -4,7 +4,6 @@
 schedule in the last deployment is found when the others are deployed already, and a misspelt one never.
 """
 
-import difflib
 import os
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
@@ -24,7 +23,7 @@ from prefect.utilities.templating import PlaceholderType, apply_values, find_pla
 from pydantic import PositiveInt, TypeAdapter, ValidationError
 
 from seq2seq.config import load_config
-from seq2seq.errors import ConfigError
+from seq2seq.errors import ConfigError, did_you_mean
 
 # fmt: off
 KNOWN_ENTRIES = frozenset({
@@ -215,6 +214,5 @@ def _explain(place: str, error: ValidationError) -> Iterator[str]:
 
 
 def _no_such(entry: str, known: Iterable[str]) -> str:
-    close = difflib.get_close_matches(entry, known, 1)
-    hint = f"did you mean {close[0]}?" if close else f"there are: {', '.join(sorted(known))}"
+    hint = did_you_mean(entry, known, "did") or f"there are: {', '.join(sorted(known))}"
     return f"{entry}: there is no such entry; {hint}"

@@ -1,6 +1,5 @@
 """The whole configuration: a preset or a TOML file, with single settings set on top."""
 
-import difflib
 import os
 import re
 import tomllib
@@ -11,7 +10,7 @@ from typing import Any, TypeVar
 
 from pydantic import Field, ValidationError, ValidationInfo, field_validator
 
-from seq2seq.errors import ConfigError
+from seq2seq.errors import ConfigError, did_you_mean
 from seq2seq.settings.cleaning import CleaningSettings
 from seq2seq.settings.corpus import CorpusSettings
 from seq2seq.settings.evaluation import EvaluationSettings
@@ -168,11 +167,9 @@ def _read(source: str) -> dict[str, Any]:
     preset = PRESETS / f"{source}.toml"
     path = preset if source in preset_names() else Path(source)
     if not path.is_file():
-        close = difflib.get_close_matches(source, preset_names(), 1)
-        hint = f" Did you mean {close[0]}?" if close else ""
         raise ConfigError(
-            f"{source} is neither a preset nor a file here.{hint} Presets: {', '.join(preset_names())}; "
-            "or give the path of a TOML file."
+            f"{source} is neither a preset nor a file here.{did_you_mean(source, preset_names())} "
+            f"Presets: {', '.join(preset_names())}; or give the path of a TOML file."
         )
     try:
         values = tomllib.loads(path.read_text(encoding="utf-8-sig"))
@@ -259,5 +256,4 @@ def _meant(place: list[str]) -> str:
     if elsewhere := [f"{section}.{name}" for section, one in _sections().items() if name in one.model_fields]:
         return f"did you mean {' or '.join(elsewhere)}?"
     known = list(_section(place).model_fields)
-    close = difflib.get_close_matches(name, known, 1)
-    return f"did you mean {close[0]}?" if close else f"there are: {', '.join(known)}"
+    return did_you_mean(name, known, "did") or f"there are: {', '.join(known)}"

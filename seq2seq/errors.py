@@ -15,6 +15,15 @@
 A message says what, where, the numbers and the way out.
 """
 
+from collections.abc import Iterable
+from difflib import get_close_matches
+
+
+def did_you_mean(word: str, known: Iterable[str], did: str = " Did") -> str:
+    """The end of a message on a name that is not known: a question for the one most like it, or nothing."""
+    close = get_close_matches(word, list(known), 1)
+    return f"{did} you mean {close[0]}?" if close else ""
+
 
 class Seq2SeqError(Exception):
     """Base of all errors raised on purpose."""

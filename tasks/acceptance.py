@@ -1,6 +1,5 @@
 """Accepting: a change of code or of a library does not matter, so the present result counts under the new key."""
 
-import difflib
 from collections.abc import Callable
 from datetime import UTC, datetime
 from pathlib import Path
@@ -8,7 +7,7 @@ from pathlib import Path
 from seq2seq.artifacts import Acceptance, Record, Workspace, digest_of
 from seq2seq.config import Config
 from seq2seq.disk import writing
-from seq2seq.errors import ArtifactDamaged, UserError
+from seq2seq.errors import ArtifactDamaged, UserError, did_you_mean
 from seq2seq.planning import COMPARED_RECORDS, Change, PlannedStep, changes, plan
 from tasks import presence
 from tasks.locking import locks_for
@@ -57,9 +56,7 @@ def _planned(name: str, config: Config, workspace: Workspace, continue_from: Pat
     """What a run would do with that step; UserError when that is not known yet."""
     planned = {step.name: step for step in plan(config, workspace, continue_from)}
     if name not in planned:
-        close = difflib.get_close_matches(name, planned, 1)
-        hint = f" Did you mean {close[0]}?" if close else ""
-        raise UserError(f"{name} is no step of this run.{hint} Steps: {', '.join(planned)}.")
+        raise UserError(f"{name} is no step of this run.{did_you_mean(name, planned)} Steps: {', '.join(planned)}.")
     if planned[name].answer == "depends":
         first = next(step for step in planned.values() if step.answer == "stale")
         raise UserError(f"{planned[name]}. Accept or redo {first.name} first ({first}).")

@@ -3,7 +3,6 @@
 Prefect is imported only to tell its server of a change of champion, where one may be configured.
 """
 
-import difflib
 import sys
 from collections.abc import Iterator, Sequence
 from contextlib import AbstractContextManager, suppress
@@ -23,7 +22,7 @@ from seq2seq.artifacts import Workspace
 from seq2seq.champions import WAY_OUT, Decision, Shelf, champion_of, model_digest, resolve
 from seq2seq.config import Config, validate_config
 from seq2seq.disk import writing
-from seq2seq.errors import ConfigError, ModelError, UserError
+from seq2seq.errors import ConfigError, ModelError, UserError, did_you_mean
 from seq2seq.inventory import Entry, Evaluation, entries, evaluations, files_and_problem
 from seq2seq.model_folder import check_model
 from seq2seq.runs import all_runs
@@ -149,11 +148,9 @@ def _model(shelf: Shelf, wanted: str) -> Path:
     found = next((place for place in places if place.is_dir()), None)
     if found is None:
         names = [folder.name for folder in shelf.delivered()]
-        close = difflib.get_close_matches(wanted, names, 1)
         raise ModelError(
-            f"{wanted} is neither a model of {shelf.folder.name} nor a model folder. "
-            + (f"Did you mean {close[0]}? " if close else "")
-            + f"Models of {shelf.folder.name}: {', '.join(names) or 'none'}; `models list` shows its versions too."
+            f"{wanted} is neither a model of {shelf.folder.name} nor a model folder.{did_you_mean(wanted, names)} "
+            f"Models of {shelf.folder.name}: {', '.join(names) or 'none'}; `models list` shows its versions too."
         )
     folder = resolve(found)
     config = check_model(folder)
