@@ -11,7 +11,6 @@ All steps get the same share of the kills, and so does the delivery of the model
 use one Prefect server that the benchmark starts, or, with --temporary-servers, one each of their own. Linux only.
 """
 
-import fcntl
 import os
 import random
 import re
@@ -33,6 +32,7 @@ from cyclopts import run
 from benchmarks.prefect_server import SILENT, prefect_server
 from benchmarks.timing import CHECKOUT, markdown_table
 from seq2seq.artifacts import file_sha256
+from seq2seq.flock import is_held
 from seq2seq.pipeline import STEPS
 
 SETTINGS = (
@@ -238,16 +238,6 @@ def checkpointed_step(workspace: Path) -> int:
 
     states = [load_checkpoint(folder) for folder in workspace.glob("checkpoints/*")]
     return max((state["position"]["step"] for state in states if state), default=0)
-
-
-def is_held(lock: Path) -> bool:
-    """Whether some process holds the kernel's lock of this file."""
-    with lock.open() as file:
-        try:
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            return True
-    return False
 
 
 def benchmark(kills: int = 30, seed: int = 1, jobs: int = 1, *, temporary_servers: bool = False) -> None:

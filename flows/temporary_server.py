@@ -6,7 +6,6 @@ reads a pipe that its parent holds open, and ends with it: the kernel closes the
 The parent imports no Prefect here, so that the server can start while the parent is still importing it.
 """
 
-import fcntl
 import os
 import signal
 import socket
@@ -16,6 +15,8 @@ import tempfile
 import threading
 import time
 from pathlib import Path
+
+from seq2seq.flock import locked
 
 CHECKOUT = Path(__file__).parents[1]
 SECONDS_TO_STOP = 5.0
@@ -76,8 +77,7 @@ def serve(listening: socket.socket) -> None:
         """Starts while no other one does: two that migrate one database at once break it."""
 
         async def startup(self, sockets: list[socket.socket] | None = None) -> None:
-            with (get_current_settings().home / "temporary-server.lock").open("w") as lock:
-                fcntl.flock(lock, fcntl.LOCK_EX)
+            with locked(get_current_settings().home / "temporary-server.lock"):
                 await super().startup(sockets)
 
     app = create_app(ephemeral=True, final=True)
