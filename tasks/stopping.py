@@ -101,7 +101,7 @@ def stop_on_signals(request: StopRequest) -> Iterator[StopRequest]:
 
 
 def cancelled_when_stopped(flow: Callable[P, R]) -> Callable[P, R]:
-    """Let the body of a flow that was asked to stop end its run as Cancelled. Stands below `@flow`.
+    """Let the body of a flow that was asked to stop end its run as Cancelled.
 
     A run started by hand returns that state, with the interruption as its result: the caller gets it raised. Under
     a worker the run's next state is the worker's to say (cancelled, or handed to another worker), so the signal is
