@@ -76,10 +76,6 @@ def summary(report: Mapping[str, Any], examples: Iterable[Mapping[str, str]]) ->
     """Scores, translations beside their references, where the model is, and the next command."""
     scores, model = report["scores"], report["model_dir"]
     low, high = scores["bleu_interval"]
-    shown = (
-        f"  source       {one['source']}\n  translation  {one['translation']}\n  reference    {one['reference']}\n"
-        for one in examples
-    )
     return "\n".join(
         (
             "",
@@ -89,8 +85,16 @@ def summary(report: Mapping[str, Any], examples: Iterable[Mapping[str, str]]) ->
             f"length ratio {scores['length_ratio']:.2f}",
             f"signature {scores['signature']}",
             "",
-            *shown,
+            *translations(examples),
             f"model: {model}",
             f"next:  python -m seq2seq translate {shlex.quote(model)} < in.txt > out.txt",
         )
+    )
+
+
+def translations(examples: Iterable[Mapping[str, str]]) -> Iterator[str]:
+    """Each example as three lines and an empty one: source, translation and reference."""
+    return (
+        f"  source       {one['source']}\n  translation  {one['translation']}\n  reference    {one['reference']}\n"
+        for one in examples
     )

@@ -6,6 +6,7 @@ from typing import Annotated, Any
 from cyclopts import App, Parameter
 from cyclopts.validators import Number
 
+from flows import console
 from flows.commands.options import DEFAULT_WORKSPACE, Traceback, WorkspacePath
 from flows.guard import guarded
 from flows.tables import Cell, bleu_with_interval, local_time, show_table
@@ -182,11 +183,7 @@ def _show_examples(run: Run) -> None:
     if run.evaluation is None:
         print("  gone from the workspace; the same command as then makes them again\n")
         return
-    shown = (
-        f"  source       {one['source']}\n  translation  {one['translation']}\n  reference    {one['reference']}\n"
-        for one in run.evaluation.statistics.get("examples", ())
-    )
-    print("\n".join(shown))
+    print("\n".join(console.translations(run.evaluation.statistics.get("examples", ()))))
 
 
 def _different_settings(old: Run, new: Run) -> list[tuple[Cell, ...]]:
