@@ -14,7 +14,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from io import BufferedReader
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, BinaryIO, cast
+from typing import TYPE_CHECKING, Any, BinaryIO, TypeAlias, cast
 
 from seq2seq import standard_output
 from seq2seq.config import Config, validate_config
@@ -30,6 +30,7 @@ if TYPE_CHECKING:
 
 READ_BYTES = 1 << 18
 INTERRUPTED = 130
+Subparsers: TypeAlias = "argparse._SubParsersAction[argparse.ArgumentParser]"
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -218,6 +219,12 @@ def _config(options: argparse.Namespace, folder: Path) -> Config:
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="python -m seq2seq", description="Use a trained translation model.")
     commands = parser.add_subparsers(dest="command", required=True)
+    for add in (_add_translate, _add_score, _add_export):
+        add(commands)
+    return parser
+
+
+def _add_translate(commands: Subparsers) -> None:
     command = commands.add_parser(
         "translate",
         help="translate lines of standard input",
@@ -239,6 +246,9 @@ def _parser() -> argparse.ArgumentParser:
         type=int,
         help="share the lines among so many processes, which take seconds to start: for large files, one a core",
     )
+
+
+def _add_score(commands: Subparsers) -> None:
     command = commands.add_parser(
         "score",
         help="say how likely a model finds translations that are given",
@@ -246,6 +256,9 @@ def _parser() -> argparse.ArgumentParser:
         "for each: log-probability over length, as of `translate --n-best`.",
     )
     _add_decoding_arguments(command)
+
+
+def _add_export(commands: Subparsers) -> None:
     command = commands.add_parser(
         "export",
         help="write a model as ONNX: to translate with, and for programs without PyTorch",
@@ -260,7 +273,6 @@ def _parser() -> argparse.ArgumentParser:
     _add_common_arguments(command)
     command.add_argument("--int8", action="store_true", help="weights of eight bits: smaller and faster, less exact")
     command.add_argument("folder", metavar="OUT_DIR", type=Path, help="a folder that is not there yet, or is empty")
-    return parser
 
 
 def _add_decoding_arguments(command: argparse.ArgumentParser) -> None:
