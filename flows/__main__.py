@@ -8,13 +8,22 @@ import gc
 import os
 import sys
 from collections.abc import Sequence
+from typing import Annotated
 
-from cyclopts import App, CycloptsError
+from cyclopts import App, CycloptsError, Parameter
 
 from flows import console
-from seq2seq.standard_output import open_what_is_shut
+from seq2seq.guard import TRACEBACK, guarded, open_what_is_shut
+
+Words = Annotated[str, Parameter(show=False, allow_leading_hyphen=True)]
+Traceback = Annotated[
+    bool,
+    Parameter(name="--traceback", negative="", group="With every command", help="Show where an error came from."),
+]
+INTERRUPTED = "Interrupted. What is done stays done: the same command goes on from there."
 
 app = App(name="python -m flows", help="Train translation models, and score them.", version_flags=[])
+app.suppress_keyboard_interrupt = app.meta.suppress_keyboard_interrupt = False  # it is the guard's
 app.command("flows.commands.train:train", help="Train a translator and score it.")
 app.command("flows.commands.train:evaluate", help="Score a model folder on a test set.")
 app.command("flows.commands.retrain:retrain", help="Train on the data as it is now, and promote the better model.")
@@ -32,14 +41,19 @@ app.command("flows.commands.automations:app", name="automations", help="What the
 app.command("flows.commands.workspace:app", name="workspace", help="Say what the disk holds, and prune it.")
 
 
+@app.meta.default
+def _with_options_of_all_commands(*words: Words, traceback: Traceback = False) -> None:
+    TRACEBACK.set(traceback)
+    app(words, exit_on_error=False, result_action="return_value")
+
+
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run a command and give its exit code; a wrong command line is one that the person can mend: 2."""
     for name, value in console.ENVIRONMENT.items():
         os.environ.setdefault(name, value)
-    try:
-        return app(arguments, exit_on_error=False, result_action="return_value") or 0
-    except CycloptsError:  # printed already
-        return 2
+    return guarded(
+        lambda: app.meta(arguments, exit_on_error=False, result_action="return_value"), INTERRUPTED, (CycloptsError,)
+    )
 
 
 def look_for_garbage_rarely() -> None:
@@ -54,6 +68,6 @@ def look_for_garbage_rarely() -> None:
 if __name__ == "__main__":
     open_what_is_shut()
     look_for_garbage_rarely()
-    for stream in filter(None, (sys.stdout, sys.stderr)):  # one that was shut from the start is None
+    for stream in (sys.stdout, sys.stderr):
         stream.reconfigure(errors="backslashreplace")  # type: ignore[union-attr]  # translations on any terminal
     sys.exit(main())

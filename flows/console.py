@@ -10,6 +10,7 @@ from types import FrameType
 from typing import Any
 
 from flows.connection import connection
+from seq2seq.guard import TRACEBACK
 
 ENVIRONMENT = {
     "DO_NOT_TRACK": "1",
@@ -21,15 +22,15 @@ ENVIRONMENT = {
 
 
 @contextmanager
-def prefect_in_the_background(verbose: bool = False) -> Iterator[None]:
-    """Show the lines meant for people; leave Prefect's own log to its server, unless `verbose`.
+def prefect_in_the_background() -> Iterator[None]:
+    """Show the lines meant for people; leave Prefect's own log to its server, unless tracebacks are to be shown.
 
     Raises ServerError when there is no server to work with.
     """
     with _termination_as_exit(), connection():
         import prefect.main  # noqa: F401  # sets Prefect's own handlers up, which are then replaced
 
-        if not verbose:
+        if not TRACEBACK.get():
             _replace_console_handlers()
         yield
 

@@ -9,17 +9,15 @@ from __future__ import annotations
 
 import argparse
 import sys
-import traceback
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from io import BufferedReader
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, BinaryIO, TypeAlias, cast
 
-from seq2seq import standard_output
 from seq2seq.config import Config, validate_config
-from seq2seq.disk import FULL, SHUT
-from seq2seq.errors import Seq2SeqError, UserError
+from seq2seq.errors import UserError
+from seq2seq.guard import TRACEBACK, guarded, open_what_is_shut
 from seq2seq.request import PRECISIONS, check_n_best
 from seq2seq.sharing import PIPELINE, int8_cost, scored_with
 from seq2seq.translation import Translation
@@ -29,7 +27,6 @@ if TYPE_CHECKING:
     from seq2seq.translator import Translator
 
 READ_BYTES = 1 << 18
-INTERRUPTED = 130
 Subparsers: TypeAlias = "argparse._SubParsersAction[argparse.ArgumentParser]"
 
 
@@ -39,30 +36,16 @@ def main(arguments: Sequence[str] | None = None) -> int:
     0, 2 for what the person can mend, 1 for other errors, 130 after Ctrl-C, 141 when nobody reads the output any more.
     """
     options = _parser().parse_args(arguments)
-    try:
-        if options.command == "export":
-            export(options)
-        else:
-            work = translate if options.command == "translate" else score
-            work(options, cast(BufferedReader, sys.stdin.buffer), sys.stdout.buffer)
-    except Seq2SeqError as error:
-        if options.traceback:
-            traceback.print_exc()
-        print(f"error: {error}", file=sys.stderr)
-        return 2 if isinstance(error, UserError) else 1
-    except KeyboardInterrupt:
-        return INTERRUPTED
-    except BrokenPipeError:
-        standard_output.discard()
-        return standard_output.READER_GONE
-    except OSError as error:
-        reason = (FULL | SHUT).get(error.errno or 0)
-        if reason is None or error.filename:  # of a file that is read
-            raise
-        standard_output.discard()
-        print(f"error: the output could not be written to standard output: {reason}.", file=sys.stderr)
-        return 2
-    return 0
+    TRACEBACK.set(options.traceback)
+    return guarded(lambda: _run(options))
+
+
+def _run(options: argparse.Namespace) -> None:
+    if options.command == "export":
+        export(options)
+    else:
+        work = translate if options.command == "translate" else score
+        work(options, cast(BufferedReader, sys.stdin.buffer), sys.stdout.buffer)
 
 
 def translate(options: argparse.Namespace, source: BufferedReader, target: BinaryIO) -> None:
@@ -307,5 +290,5 @@ def _add_common_arguments(command: argparse.ArgumentParser) -> None:
 
 
 if __name__ == "__main__":
-    standard_output.open_what_is_shut()
+    open_what_is_shut()
     sys.exit(main())

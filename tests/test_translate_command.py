@@ -148,6 +148,14 @@ def test_what_the_person_cannot_mend_ends_the_command_with_code_1(run: Run, monk
     assert run("eins") == (1, "", "error: the disk is gone\n")
 
 
+def test_what_was_not_foreseen_is_one_message_and_code_1(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(command, "translate", failing(ValueError("seven")))
+    code, out, err = run("eins")
+    assert (code, out) == (1, "")
+    assert err.startswith("error: ValueError: seven\n")
+    assert "Traceback" not in err
+
+
 def test_an_interrupt_ends_the_command_quietly_with_code_130(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(command, "translate", failing(KeyboardInterrupt()))
     assert run("eins") == (130, "", "")
@@ -204,7 +212,7 @@ def test_a_full_disk_is_one_message_and_exit_code_2(folder: Path) -> None:
         )
 
     assert done.returncode == 2
-    assert done.stderr.decode() == ("error: the output could not be written to standard output: the disk is full.\n")
+    assert done.stderr.decode() == ("error: the output, or a temporary file, could not be written: the disk is full.\n")
 
 
 def test_the_best_translations_are_a_table(run: Run, folder: Path) -> None:

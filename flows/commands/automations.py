@@ -5,9 +5,7 @@ from typing import TYPE_CHECKING, Annotated
 from cyclopts import App, Parameter
 from cyclopts.validators import Number
 
-from flows.commands.options import Traceback
 from flows.connection import address_of, lasting_server
-from flows.guard import guarded
 
 if TYPE_CHECKING:
     from prefect.client.orchestration import SyncPrefectClient
@@ -23,42 +21,30 @@ Seconds = Annotated[
 
 
 @app.command
-def install(*, seconds: Seconds = SILENT_SECONDS, traceback: Traceback = False) -> int:
+def install(*, seconds: Seconds = SILENT_SECONDS) -> None:
     """Mark runs as Crashed whose process died, whoever started them. Installed again, it is changed."""
+    with lasting_server() as client:
+        from flows.automations import dead_runs_crash
 
-    def work() -> None:
-        with lasting_server() as client:
-            from flows.automations import dead_runs_crash
-
-            wanted = dead_runs_crash(seconds)
-            print(f"{put_in_force(client, wanted)} on {address_of(client)}: {wanted.name}, after {seconds} seconds")
-
-    return guarded(work, traceback)
+        wanted = dead_runs_crash(seconds)
+        print(f"{put_in_force(client, wanted)} on {address_of(client)}: {wanted.name}, after {seconds} seconds")
 
 
 @app.command(name="list")
-def list_installed(*, traceback: Traceback = False) -> int:
+def list_installed() -> None:
     """Show what is installed on the server."""
-
-    def work() -> None:
-        with lasting_server() as client:
-            for one in _ours(client):
-                print(f"{'on ' if one.enabled else 'off'} {one.name}. {one.description}")
-
-    return guarded(work, traceback)
+    with lasting_server() as client:
+        for one in _ours(client):
+            print(f"{'on ' if one.enabled else 'off'} {one.name}. {one.description}")
 
 
 @app.command
-def remove(*, traceback: Traceback = False) -> int:
+def remove() -> None:
     """Remove from the server what `install` installed."""
-
-    def work() -> None:
-        with lasting_server() as client:
-            for one in _ours(client):
-                client.delete_automation(one.id)
-                print(f"removed from {address_of(client)}: {one.name}")
-
-    return guarded(work, traceback)
+    with lasting_server() as client:
+        for one in _ours(client):
+            client.delete_automation(one.id)
+            print(f"removed from {address_of(client)}: {one.name}")
 
 
 def put_in_force(client: "SyncPrefectClient", wanted: "AutomationCore") -> str:

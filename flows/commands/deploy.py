@@ -10,9 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 from cyclopts import Parameter
 
 from flows.commands.automations import SILENT_SECONDS
-from flows.commands.options import Traceback
 from flows.connection import address_of, lasting_server
-from flows.guard import guarded
 from seq2seq.errors import ConfigError, Seq2SeqError
 
 if TYPE_CHECKING:
@@ -30,25 +28,20 @@ class DeployError(Seq2SeqError):
 def deploy(
     *,
     file: Annotated[Path, Parameter(name="--file", help="Which deployments.")] = Path("prefect.yaml"),
-    traceback: Traceback = False,
-) -> int:
+) -> None:
     """Register the deployments of prefect.yaml with Prefect's server: all of them, or none when one is wrong."""
+    from flows.automations import DEAD_RUNS, dead_runs_crash
+    from flows.deployments import checked_deployments
 
-    def work() -> None:
-        from flows.automations import DEAD_RUNS, dead_runs_crash
-        from flows.deployments import checked_deployments
-
-        names = {f"{one['flow_name']}/{one['name']}": one["work_pool"]["name"] for one in checked_deployments(file)}
-        with lasting_server() as client:
-            _prepare_pools(client, names, file)
-            before = {name: _find(client, name) for name in names}
-            _deploy_all(file, address_of(client))
-            for name in names:
-                print(f"{name:30} {', '.join(_summary(_find(client, name), before[name]))}")
-            if not client.read_automations_by_name(DEAD_RUNS):
-                client.create_automation(dead_runs_crash(SILENT_SECONDS))
-
-    return guarded(work, traceback)
+    names = {f"{one['flow_name']}/{one['name']}": one["work_pool"]["name"] for one in checked_deployments(file)}
+    with lasting_server() as client:
+        _prepare_pools(client, names, file)
+        before = {name: _find(client, name) for name in names}
+        _deploy_all(file, address_of(client))
+        for name in names:
+            print(f"{name:30} {', '.join(_summary(_find(client, name), before[name]))}")
+        if not client.read_automations_by_name(DEAD_RUNS):
+            client.create_automation(dead_runs_crash(SILENT_SECONDS))
 
 
 def _prepare_pools(client: "SyncPrefectClient", names: Mapping[str, str], file: Path) -> None:

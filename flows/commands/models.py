@@ -12,9 +12,8 @@ from typing import Annotated, Literal
 
 from cyclopts import App, Parameter
 
-from flows.commands.options import DEFAULT_WORKSPACE, LockServer, Traceback, WorkspacePath, with_locks
+from flows.commands.options import DEFAULT_WORKSPACE, LockServer, WorkspacePath, with_locks
 from flows.connection import configured_address
-from flows.guard import guarded
 from flows.login import login
 from flows.tables import Cell, bleu_with_interval, local_time, show_table
 from seq2seq.adoption import made_with
@@ -35,18 +34,14 @@ Why = Annotated[str, Parameter(help="The reason, for the history.")]
 
 
 @app.command(name="list")
-def list_models(*, workspace: WorkspacePath = DEFAULT_WORKSPACE, traceback: Traceback = False) -> int:
+def list_models(*, workspace: WorkspacePath = DEFAULT_WORKSPACE) -> None:
     """Show the models of each language pair: the champion (*), those before it, and what was trained last."""
-
-    def work() -> None:
-        shelves = [Shelf(folder) for folder in _pairs(workspace)]
-        if not shelves:
-            print(f"There is no model in {workspace / 'models'} yet: `python -m flows train` makes one.")
-        found = evaluations(Workspace(workspace))
-        for shelf in shelves:
-            _show(shelf, found)
-
-    return guarded(work, traceback)
+    shelves = [Shelf(folder) for folder in _pairs(workspace)]
+    if not shelves:
+        print(f"There is no model in {workspace / 'models'} yet: `python -m flows train` makes one.")
+    found = evaluations(Workspace(workspace))
+    for shelf in shelves:
+        _show(shelf, found)
 
 
 @app.command
@@ -57,8 +52,7 @@ def promote(
     why: Why = "",
     workspace: WorkspacePath = DEFAULT_WORKSPACE,
     locks: LockServer = "",
-    traceback: Traceback = False,
-) -> int:
+) -> None:
     """Make a model the champion of its language pair, by hand.
 
     Parameters
@@ -68,23 +62,19 @@ def promote(
     model
         Name or version of a model of that pair (see `models list`), or a model folder.
     """
-
-    def work() -> None:
-        shelf = Shelf(workspace / "models" / pair) if Path(model).is_dir() else _shelf(workspace, pair)
-        folder = _model(shelf, model)
-        with writing("the decision", workspace), _changing(Workspace(workspace), locks, shelf):
-            digest = model_digest(folder)
-            config = None if (folder / PIPELINE).is_file() else _config_of_run(workspace, digest)
-            name = config.name if config else str(made_with(folder).get("name", folder.name))
-            texts = _texts(folder) | ({PIPELINE: pipeline_json(config)} if config else {})
-            decision = _decision(shelf, "promoted", digest, name, why)
-            changed = shelf.promote(folder, texts, decision)
-        if changed:
-            _tell(shelf, decision)
-        else:
-            print(f"{name} ({decision.model[:12]}) is the champion of {pair} already.")
-
-    return guarded(work, traceback)
+    shelf = Shelf(workspace / "models" / pair) if Path(model).is_dir() else _shelf(workspace, pair)
+    folder = _model(shelf, model)
+    with writing("the decision", workspace), _changing(Workspace(workspace), locks, shelf):
+        digest = model_digest(folder)
+        config = None if (folder / PIPELINE).is_file() else _config_of_run(workspace, digest)
+        name = config.name if config else str(made_with(folder).get("name", folder.name))
+        texts = _texts(folder) | ({PIPELINE: pipeline_json(config)} if config else {})
+        decision = _decision(shelf, "promoted", digest, name, why)
+        changed = shelf.promote(folder, texts, decision)
+    if changed:
+        _tell(shelf, decision)
+    else:
+        print(f"{name} ({decision.model[:12]}) is the champion of {pair} already.")
 
 
 @app.command
@@ -94,8 +84,7 @@ def rollback(
     why: Why = "",
     workspace: WorkspacePath = DEFAULT_WORKSPACE,
     locks: LockServer = "",
-    traceback: Traceback = False,
-) -> int:
+) -> None:
     """Go back to the champion before. The history keeps both.
 
     Parameters
@@ -103,16 +92,12 @@ def rollback(
     pair
         Source and target language, as in models/ko-en.
     """
-
-    def work() -> None:
-        shelf = _shelf(workspace, pair)
-        with writing("the decision", workspace), _changing(Workspace(workspace), locks, shelf):
-            earlier = _last_in_order(shelf)
-            decision = _decision(shelf, "rolled_back", earlier.model, earlier.name, why)
-            shelf.record(decision)
-        _tell(shelf, decision)
-
-    return guarded(work, traceback)
+    shelf = _shelf(workspace, pair)
+    with writing("the decision", workspace), _changing(Workspace(workspace), locks, shelf):
+        earlier = _last_in_order(shelf)
+        decision = _decision(shelf, "rolled_back", earlier.model, earlier.name, why)
+        shelf.record(decision)
+    _tell(shelf, decision)
 
 
 def _pairs(workspace: Path) -> list[Path]:

@@ -9,8 +9,7 @@ from cyclopts import Parameter
 from cyclopts.validators import Number
 
 from flows import console
-from flows.commands.options import DEFAULT_WORKSPACE, Settings, Traceback, WorkspacePath
-from flows.guard import guarded
+from flows.commands.options import DEFAULT_WORKSPACE, ConfigName, Settings, WorkspacePath
 from seq2seq.config import load_config
 
 KeepDays = Annotated[
@@ -23,31 +22,20 @@ NoPrune = Annotated[bool, Parameter(name="--no-prune", negative="", help="Remove
 
 
 def retrain(
-    config: str,
+    config: ConfigName,
     *,
     settings: Settings | None = None,
     workspace: WorkspacePath = DEFAULT_WORKSPACE,
     keep_days: KeepDays = 30,
     no_prune: NoPrune = False,
-    traceback: Traceback = False,
-) -> int:
-    """Train on the data as it is now, compare with the model in use, and promote the better one.
+) -> None:
+    """Train on the data as it is now, compare with the model in use, and promote the better one."""
+    checked = load_config(config, settings or [])
+    with console.prefect_in_the_background():
+        from flows.retrain_translator import retrain_translator
 
-    Parameters
-    ----------
-    config
-        Name of a preset (demo, multi30k, …) or path of a TOML file.
-    """
-
-    def work() -> None:
-        checked = load_config(config, settings or [])
-        with console.prefect_in_the_background(traceback):
-            from flows.retrain_translator import retrain_translator
-
-            report = retrain_translator(checked, str(workspace), keep_days, not no_prune)
-        show(Path(report))
-
-    return guarded(work, traceback)
+        report = retrain_translator(checked, str(workspace), keep_days, not no_prune)
+    show(Path(report))
 
 
 def show(path: Path) -> None:

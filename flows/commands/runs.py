@@ -7,8 +7,7 @@ from cyclopts import App, Parameter
 from cyclopts.validators import Number
 
 from flows import console
-from flows.commands.options import DEFAULT_WORKSPACE, Traceback, WorkspacePath
-from flows.guard import guarded
+from flows.commands.options import DEFAULT_WORKSPACE, WorkspacePath
 from flows.tables import Cell, bleu_with_interval, local_time, show_table
 from seq2seq import runs
 from seq2seq.differences import as_setting, differences
@@ -53,25 +52,21 @@ FIGURES = {"scores": SCORES, "training": TRAINING, "run": WHOLE}
 
 
 @app.command(name="list")
-def list_runs(*, limit: Limit = 20, workspace: WorkspacePath = DEFAULT_WORKSPACE, traceback: Traceback = False) -> int:
+def list_runs(*, limit: Limit = 20, workspace: WorkspacePath = DEFAULT_WORKSPACE) -> None:
     """Show the runs of a workspace, the newest first: how long each took, what it did, how good its model is."""
-
-    def work() -> None:
-        found = all_runs(workspace)
-        if not found:
-            print(f"There is no run in {workspace / 'runs'} yet: `python -m flows train` makes one.")
-            return
-        shown = found[:limit] if limit else found
-        header = ("run", "flow", "seconds", "done", "cached", "valid", "BLEU", "test set (pairs)")
-        show_table(map(_row, shown), header, numbers=(2, 3, 4, 5))
-        if len(shown) < len(found):
-            print(f"and {len(found) - len(shown):,} older; --limit 0 shows all")
-
-    return guarded(work, traceback)
+    found = all_runs(workspace)
+    if not found:
+        print(f"There is no run in {workspace / 'runs'} yet: `python -m flows train` makes one.")
+        return
+    shown = found[:limit] if limit else found
+    header = ("run", "flow", "seconds", "done", "cached", "valid", "BLEU", "test set (pairs)")
+    show_table(map(_row, shown), header, numbers=(2, 3, 4, 5))
+    if len(shown) < len(found):
+        print(f"and {len(found) - len(shown):,} older; --limit 0 shows all")
 
 
 @app.command
-def show(run: str, *, workspace: WorkspacePath = DEFAULT_WORKSPACE, traceback: Traceback = False) -> int:
+def show(run: str, *, workspace: WorkspacePath = DEFAULT_WORKSPACE) -> None:
     """Show everything about one run.
 
     Parameters
@@ -79,27 +74,23 @@ def show(run: str, *, workspace: WorkspacePath = DEFAULT_WORKSPACE, traceback: T
     run
         Name of a run (see `runs list`) or the beginning of it, the path of its folder, or `last`.
     """
-
-    def work() -> None:
-        found = find_run(workspace, run)
-        print(found.name)
-        show_table(_figures((found,), WHOLE))
-        print("\nsteps")
-        show_table(map(_step, found.steps), ("step", "", "seconds", "key", "result"), numbers=(2,))
-        print("\nscores")
-        show_table(_figures((found,), SCORES))
-        print(f"signature {found.scores.get('signature')}\n\ntraining")
-        show_table(_figures((found,), TRAINING))
-        _show_settings(found)
-        _show_decision(found)
-        _show_examples(found)
-        print(f"model: {found.report.get('model_dir')}")
-
-    return guarded(work, traceback)
+    found = find_run(workspace, run)
+    print(found.name)
+    show_table(_figures((found,), WHOLE))
+    print("\nsteps")
+    show_table(map(_step, found.steps), ("step", "", "seconds", "key", "result"), numbers=(2,))
+    print("\nscores")
+    show_table(_figures((found,), SCORES))
+    print(f"signature {found.scores.get('signature')}\n\ntraining")
+    show_table(_figures((found,), TRAINING))
+    _show_settings(found)
+    _show_decision(found)
+    _show_examples(found)
+    print(f"model: {found.report.get('model_dir')}")
 
 
 @app.command
-def compare(a: str, b: str, *, workspace: WorkspacePath = DEFAULT_WORKSPACE, traceback: Traceback = False) -> int:
+def compare(a: str, b: str, *, workspace: WorkspacePath = DEFAULT_WORKSPACE) -> None:
     """Show how two runs differ: settings, scores with significance, figures of the training.
 
     Parameters
@@ -109,18 +100,14 @@ def compare(a: str, b: str, *, workspace: WorkspacePath = DEFAULT_WORKSPACE, tra
     b
         The other run, told against `a`.
     """
-
-    def work() -> None:
-        old, new = (find_run(workspace, wanted) for wanted in (a, b))
-        sections = (
-            ("settings that differ", _different_settings(old, new)),
-            *((title, _figures((old, new), figures)) for title, figures in FIGURES.items()),
-        )
-        rows = [row for title, content in sections for row in ((), (title,), *content)]
-        show_table([("", "A", "B"), ("", old.name, new.name), *rows])
-        print(f"\n{_steps_in_common(old, new)}\n{_significance(old, new)}")
-
-    return guarded(work, traceback)
+    old, new = (find_run(workspace, wanted) for wanted in (a, b))
+    sections = (
+        ("settings that differ", _different_settings(old, new)),
+        *((title, _figures((old, new), figures)) for title, figures in FIGURES.items()),
+    )
+    rows = [row for title, content in sections for row in ((), (title,), *content)]
+    show_table([("", "A", "B"), ("", old.name, new.name), *rows])
+    print(f"\n{_steps_in_common(old, new)}\n{_significance(old, new)}")
 
 
 def _row(run: Run) -> tuple[Cell, ...]:

@@ -6,8 +6,7 @@ from typing import Annotated, Any
 
 from cyclopts import Parameter
 
-from flows.commands.options import Settings, Traceback
-from flows.guard import guarded
+from flows.commands.options import Settings
 from flows.tables import show_table
 from seq2seq.config import Config, load_config
 from seq2seq.errors import ConfigError
@@ -21,8 +20,7 @@ def settings(
     *,
     settings: Settings | None = None,
     section: Annotated[str, Parameter(help="One section alone, for example training.")] = "",
-    traceback: Traceback = False,
-) -> int:
+) -> None:
     """Every setting: its value, what it may be, and what it does.
 
     Parameters
@@ -30,15 +28,11 @@ def settings(
     config
         Name of a preset or path of a TOML file, whose values are shown; without it, the defaults are.
     """
-
-    def work() -> None:
-        chosen = load_config(config or "--set", settings or [], base=None if config else {})
-        rows = [row for row in described(chosen) if not section or row[0].startswith(f"{section}.")]
-        if not rows:
-            raise ConfigError(f"There is no section {section!r}: it may be {', '.join(list(Config.model_fields)[1:])}.")
-        show_table(rows, ("setting", "value", "may be", "what it is"))
-
-    return guarded(work, traceback)
+    chosen = load_config(config or "--set", settings or [], base=None if config else {})
+    rows = [row for row in described(chosen) if not section or row[0].startswith(f"{section}.")]
+    if not rows:
+        raise ConfigError(f"There is no section {section!r}: it may be {', '.join(list(Config.model_fields)[1:])}.")
+    show_table(rows, ("setting", "value", "may be", "what it is"))
 
 
 def described(config: Config) -> Iterator[tuple[str, str, str, str]]:

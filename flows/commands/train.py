@@ -8,8 +8,7 @@ from pathlib import Path
 from typing import Literal
 
 from flows import console
-from flows.commands.options import DEFAULT_WORKSPACE, Settings, Traceback, WorkspacePath
-from flows.guard import guarded
+from flows.commands.options import DEFAULT_WORKSPACE, ConfigName, ContinueFrom, Settings, WorkspacePath
 from seq2seq.adoption import made_with
 from seq2seq.artifacts import Workspace
 from seq2seq.champions import resolve
@@ -18,37 +17,21 @@ from seq2seq.inheritance import check
 
 
 def train(
-    config: str,
+    config: ConfigName,
     *,
     settings: Settings | None = None,
-    continue_from: Path | None = None,
+    continue_from: ContinueFrom | None = None,
     workspace: WorkspacePath = DEFAULT_WORKSPACE,
-    traceback: Traceback = False,
-) -> int:
-    """Train a translator and score it. What is in the workspace already is not made again.
+) -> None:
+    """Train a translator and score it. What is in the workspace already is not made again."""
+    checked = load_config(config, settings or [])
+    if continue_from is not None:
+        check(resolve(continue_from), checked)
+    with console.prefect_in_the_background():
+        from flows.train_translator import train_translator
 
-    Parameters
-    ----------
-    config
-        Name of a preset (demo, multi30k, …) or path of a TOML file.
-    continue_from
-        A model folder (or a language pair's, for its champion) whose weights and vocabulary to start from. The texts
-        may be others; languages, network (but for its dropout) and the sections vocabulary and tokenization must be
-        equal. Optimizer, schedule and warm-up begin anew with the training settings of this run, its limits count from
-        here, and the model is kept as it is where nothing better was found on validation.
-    """
-
-    def work() -> None:
-        checked = load_config(config, settings or [])
-        if continue_from is not None:
-            check(resolve(continue_from), checked)
-        with console.prefect_in_the_background(traceback):
-            from flows.train_translator import train_translator
-
-            report = train_translator(checked, str(workspace), str(continue_from or ""))
-        show_report(Path(report), Workspace(workspace))
-
-    return guarded(work, traceback)
+        report = train_translator(checked, str(workspace), str(continue_from or ""))
+    show_report(Path(report), Workspace(workspace))
 
 
 def evaluate(
@@ -57,8 +40,7 @@ def evaluate(
     split: Literal["test", "valid"] = "test",
     settings: Settings | None = None,
     workspace: WorkspacePath = DEFAULT_WORKSPACE,
-    traceback: Traceback = False,
-) -> int:
+) -> None:
     """Score a model folder, on the test set that it was trained with or on another (--set corpus.test=…).
 
     Parameters
@@ -69,16 +51,12 @@ def evaluate(
     split
         valid: score on the validation split, to compare settings.
     """
+    checked = load_config(str(model_dir), settings or [], base=made_with(resolve(model_dir)))
+    with console.prefect_in_the_background():
+        from flows.evaluate_translator import evaluate_translator
 
-    def work() -> None:
-        checked = load_config(str(model_dir), settings or [], base=made_with(resolve(model_dir)))
-        with console.prefect_in_the_background(traceback):
-            from flows.evaluate_translator import evaluate_translator
-
-            report = evaluate_translator(str(model_dir), checked, str(workspace), split)
-        show_report(Path(report), Workspace(workspace))
-
-    return guarded(work, traceback)
+        report = evaluate_translator(str(model_dir), checked, str(workspace), split)
+    show_report(Path(report), Workspace(workspace))
 
 
 def show_report(path: Path, workspace: Workspace) -> None:

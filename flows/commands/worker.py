@@ -19,9 +19,7 @@ from typing import Annotated
 from cyclopts import Parameter
 
 from flows.commands.deploy import POOL
-from flows.commands.options import Traceback
 from flows.connection import address_of, lasting_server
-from flows.guard import guarded
 from seq2seq.errors import Seq2SeqError
 
 PR_SET_PDEATHSIG = 1
@@ -33,17 +31,12 @@ SECONDS_TO_SAVE = 30.0
 def worker(
     *,
     pool: Annotated[str, Parameter(name="--pool", help="Work pool to take runs from.")] = POOL,
-    traceback: Traceback = False,
-) -> int:
+) -> None:
     """Do the runs that deployments ask for, one process each, until Ctrl-C or SIGTERM."""
-
-    def work() -> None:
-        with lasting_server() as client:
-            address = address_of(client)
-        command = [sys.executable, "-m", "prefect", "worker", "start", "--pool", pool, "--type", "process"]
-        _serve(command, {**os.environ, "PREFECT_API_URL": address})
-
-    return guarded(work, traceback)
+    with lasting_server() as client:
+        address = address_of(client)
+    command = [sys.executable, "-m", "prefect", "worker", "start", "--pool", pool, "--type", "process"]
+    _serve(command, {**os.environ, "PREFECT_API_URL": address})
 
 
 def _serve(command: Sequence[str], environment: Mapping[str, str]) -> None:

@@ -8,8 +8,7 @@ from typing import Annotated
 from cyclopts import App, Parameter
 from cyclopts.validators import Number
 
-from flows.commands.options import DEFAULT_WORKSPACE, LockServer, Traceback, WorkspacePath, with_locks
-from flows.guard import guarded
+from flows.commands.options import DEFAULT_WORKSPACE, LockServer, WorkspacePath, with_locks
 from seq2seq.artifacts import Workspace
 from seq2seq.disk import in_units
 from seq2seq.pruning import PruneReport, prune, sizes
@@ -35,21 +34,15 @@ DryRun = Annotated[bool, Parameter(name="--dry-run", negative="", help="Say what
 
 
 @app.command(name="size")
-def size(
-    *, workspace: WorkspacePath = DEFAULT_WORKSPACE, keep_days: KeepDays = 30.0, traceback: Traceback = False
-) -> int:
+def size(*, workspace: WorkspacePath = DEFAULT_WORKSPACE, keep_days: KeepDays = 30.0) -> None:
     """Say how many bytes each kind of thing takes, and what pruning would remove. Writes nothing."""
-
-    def work() -> None:
-        place = Workspace(workspace)
-        found = sizes(place)
-        for kind, (entries, count) in found.items():
-            print(f"{kind:<22} {entries:>7,} {in_units(count):>12}")
-        print(f"{'total':<22} {'':>7} {in_units(sum(count for _, count in found.values())):>12}")
-        report = prune(place, keep_days, None, locks_for(place, RuntimeSettings()), dry_run=True)
-        print(f"`workspace prune --keep-days {keep_days:g}` would free {in_units(report.bytes_removed)}.")
-
-    return guarded(work, traceback)
+    place = Workspace(workspace)
+    found = sizes(place)
+    for kind, (entries, count) in found.items():
+        print(f"{kind:<22} {entries:>7,} {in_units(count):>12}")
+    print(f"{'total':<22} {'':>7} {in_units(sum(count for _, count in found.values())):>12}")
+    report = prune(place, keep_days, None, locks_for(place, RuntimeSettings()), dry_run=True)
+    print(f"`workspace prune --keep-days {keep_days:g}` would free {in_units(report.bytes_removed)}.")
 
 
 @app.command(name="prune")
@@ -60,20 +53,15 @@ def remove_unused(
     max_gib: MaxGib = None,
     dry_run: DryRun = False,
     locks: LockServer = "",
-    traceback: Traceback = False,
-) -> int:
+) -> None:
     """Remove what was not used for some days; never what a champion, an earlier one or a running flow needs.
 
     What goes is made again when it is asked for. Model folders, reports and lock files stay.
     """
-
-    def work() -> None:
-        place = Workspace(workspace)
-        report = prune(place, keep_days, max_gib, locks_for(place, with_locks(locks)), dry_run)
-        for line in describe(report, place, dry_run):
-            print(line)
-
-    return guarded(work, traceback)
+    place = Workspace(workspace)
+    report = prune(place, keep_days, max_gib, locks_for(place, with_locks(locks)), dry_run)
+    for line in describe(report, place, dry_run):
+        print(line)
 
 
 def describe(report: PruneReport, workspace: Workspace, dry_run: bool) -> Iterator[str]:

@@ -250,10 +250,34 @@ def test_a_workspace_that_is_a_file_is_refused_before_anything_is_started(
     assert [path.name for path in tmp_path.iterdir()] == ["taken"]
 
 
-def test_a_traceback_is_shown_when_it_is_asked_for(capsys: pytest.CaptureFixture[str]) -> None:
-    assert main(["train", "dem", "--traceback"]) == 2
+@pytest.mark.parametrize("arguments", ["train dem --traceback", "--traceback train dem"])
+def test_a_traceback_is_shown_when_it_is_asked_for(arguments: str, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(arguments.split()) == 2
 
     assert "Traceback (most recent call last)" in capsys.readouterr().err
+    assert main(["train", "dem"]) == 2
+    assert "Traceback" not in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("command", ["", "train", "runs", "runs list"])
+def test_the_help_of_each_command_names_the_option_that_all_have(
+    command: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main([*command.split(), "--help"]) == 0
+
+    assert "--traceback" in capsys.readouterr().out
+
+
+def test_ctrl_c_says_that_the_same_command_goes_on(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def interrupt(*arguments: object) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("seq2seq.planning.plan", interrupt)
+
+    assert main(["plan", "demo"]) == 130
+    assert capsys.readouterr().err.startswith("Interrupted. What is done stays done")
 
 
 def test_plan_tells_what_a_run_would_do_and_imports_neither_prefect_nor_torch(

@@ -7,12 +7,12 @@ import sys
 
 import pytest
 
-from flows.guard import guarded
+from seq2seq.guard import guarded
 
 PROGRAM = """
 import sys
-from flows.guard import guarded
-sys.exit(guarded(lambda: print("line\\n" * {lines}), False))
+from seq2seq.guard import guarded
+sys.exit(guarded(lambda: print("line\\n" * {lines})))
 """
 
 
@@ -31,7 +31,7 @@ def test_a_pipe_that_is_not_the_output_is_an_error(capfd: pytest.CaptureFixture[
     def work() -> None:
         raise BrokenPipeError("a server went away")
 
-    assert guarded(work, False) == 1
+    assert guarded(work) == 1
     assert "BrokenPipeError: a server went away" in capfd.readouterr().err
 
 
@@ -54,8 +54,8 @@ def test_an_output_without_space_is_said_so(lines: int) -> None:
 MESSAGES = """
 import logging, sys
 from flows.console import _Lines
-from flows.guard import guarded
 from seq2seq.errors import Seq2SeqError
+from seq2seq.guard import TRACEBACK, guarded
 
 def work():
     logging.getLogger().addHandler(_Lines())
@@ -63,7 +63,8 @@ def work():
     print("done")
     {last}
 
-sys.exit(guarded(work, True))
+TRACEBACK.set(True)
+sys.exit(guarded(work))
 """
 
 
@@ -96,7 +97,7 @@ def test_an_error_goes_to_no_other_stream_than_standard_error(program: str, shut
 
 CHILD = """
 import subprocess, sys
-from seq2seq.standard_output import open_what_is_shut
+from seq2seq.guard import open_what_is_shut
 open_what_is_shut()
 print("lost \u00e9", flush=True)
 print("lost", file=sys.stderr, flush=True)
