@@ -1,5 +1,6 @@
 """From data to a decision: the challenger's training, task `compare`, and the promotion itself."""
 
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -12,7 +13,9 @@ from seq2seq.comparison import COMPARE, judge
 from seq2seq.config import Config
 from seq2seq.errors import ArtifactDamaged, ModelError
 from seq2seq.inheritance import check_held_out, obstacles
+from seq2seq.inventory import files_and_problem
 from seq2seq.model_card import card
+from seq2seq.model_folder import check_model
 from seq2seq.pipeline import CONTINUED, STEPS, ingredients
 from seq2seq.retraining import rules, scored_on, settled, siblings
 from seq2seq.settings.evaluation import EvaluationSettings
@@ -123,7 +126,7 @@ def decide(challenger: Record, cleaned: Record) -> Outcome:
             say(why)
             scores = evaluate(run.config.evaluation, challenger, cleaned)
             told = {"action": UNCHANGED, "model": challenger.digest, "name": run.config.name, "why": why}
-            return Outcome(scores, told, shelf.champion_folder())
+            return Outcome(scores, told, _intact_champion(run, shelf, challenger, scores))
         scores, decision = _propose(run, shelf, challenger, cleaned, test)
         if _carry_out(run, shelf, challenger, scores, decision, history):
             _announce(shelf, decision)
@@ -165,24 +168,48 @@ def _champion(shelf: Shelf, challenger: Record) -> Record:
         ) from None
 
 
+def _champion_lock(run: PipelineRun, shelf: Shelf) -> AbstractContextManager[None]:
+    return locks_for(run.workspace, run.config.runtime).held(f"models/{shelf.folder.name}/champion")
+
+
 def _carry_out(
     run: PipelineRun, shelf: Shelf, challenger: Record, scores: Record, decision: Decision, history: list[Decision]
 ) -> bool:
     """Write the decision down, the promoted model's folder first; False if the history is another one meanwhile."""
-    with locks_for(run.workspace, run.config.runtime).held(f"models/{shelf.folder.name}/champion"):
+    with _champion_lock(run, shelf):
         if shelf.history() != history:
             return False
         if decision.action == "refused":
             shelf.record(decision)
             return True
-        statistics = {name: record.statistics for name, record in (run.records | {"evaluate": scores}).items()}
-        texts = {
-            CARD: card(run.config, statistics),
-            PIPELINE: pipeline_json(run.config),
-            SCORES: scores_json(run.config, scores.statistics),
-        }
-        shelf.promote(run.workspace.root / challenger.address, texts, decision)
+        shelf.promote(run.workspace.root / challenger.address, _texts(run, scores), decision)
         return True
+
+
+def _texts(run: PipelineRun, scores: Record) -> dict[str, str]:
+    """What lies beside a promoted model."""
+    statistics = {name: record.statistics for name, record in (run.records | {"evaluate": scores}).items()}
+    return {
+        CARD: card(run.config, statistics),
+        PIPELINE: pipeline_json(run.config),
+        SCORES: scores_json(run.config, scores.statistics),
+    }
+
+
+def _intact_champion(run: PipelineRun, shelf: Shelf, challenger: Record, scores: Record) -> Path:
+    """The champion's folder, every byte of it read; copied again where it is not in order and the challenger is it."""
+    champion = shelf.champion()
+    if champion is None or champion.model != challenger.digest:
+        folder = shelf.champion_folder()
+        check_model(folder)
+        return folder
+    folder = shelf.folder_of(champion.model)
+    _, problem = files_and_problem(folder)
+    if problem:
+        say(f"the champion's folder {folder} is {problem}: it is copied again from what its training made")
+        with _champion_lock(run, shelf):
+            shelf.keep(run.workspace.root / challenger.address, _texts(run, scores), challenger.digest)
+    return folder
 
 
 def _announce(shelf: Shelf, decision: Decision) -> None:

@@ -235,6 +235,40 @@ def test_a_champion_that_was_deleted_is_a_clear_error_and_the_challenger_is_kept
     assert site.actions() == ["promoted", "refused"]
 
 
+@pytest.mark.parametrize("what", ["altered", "gone"])
+def test_a_champion_that_is_not_in_order_is_mended_where_nothing_changed(
+    site: Site, what: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    folder = site.shelf.champion_folder()
+    before = {path.name: path.read_bytes() for path in folder.iterdir()}
+    spoil(folder, what)
+
+    report = site.retrain()
+
+    assert (report["decision"]["action"], done(report), site.actions()) == ("unchanged", [], ["promoted"])
+    assert {path.name: path.read_bytes() for path in folder.iterdir()} == before
+    assert "it is copied again from what its training made" in caplog.text
+
+
+def test_a_damaged_champion_is_an_error_where_a_refused_model_changed_nothing(site: Site) -> None:
+    site.edit()
+    assert site.retrain()["decision"]["action"] == "refused"
+    spoil(site.shelf.champion_folder(), "altered")
+
+    with pytest.raises(ModelError, match=r"model\.safetensors was altered"):
+        site.retrain()
+
+
+def spoil(folder: Path, what: str) -> None:
+    if what == "gone":
+        shutil.rmtree(folder)
+        return
+    weights = folder / "model.safetensors"
+    content = bytearray(weights.read_bytes())
+    content[-1] ^= 1
+    weights.write_bytes(content)
+
+
 def test_a_run_killed_between_scoring_and_promotion_is_finished_by_the_next(site: Site, prefect_server: str) -> None:
     site.edit()
     program = """
