@@ -20,6 +20,8 @@ from seq2seq.settings.section import Section
 SHOWN_CHANGES = 3
 COMPARED_RECORDS = 50
 """How many of a step's records, the last used first, are looked at for what changed."""
+ASKED_REVISION = "asked_revision"
+"""Statistic of a fetch from the Hub: the branch, tag or commit that was asked for."""
 NOT_DONE = "not done yet"
 KINDS = ("settings", "inputs", "libraries", "code", "format", "step")
 DIGEST = re.compile(r"[0-9a-f]{32,}")
@@ -53,14 +55,15 @@ class Chain:
     sources: Mapping[str, Mapping[str, Any]]
     """Identity of what a step takes from outside the workspace."""
     remarks: Mapping[str, str]
+    """What is to be said of a step beside its answer."""
 
 
 def plan(config: Config, workspace: Workspace, continue_from: Path | None = None) -> list[PlannedStep]:
     """What a run of this configuration would do now. Hashes every artifact that it would use.
 
-    `continue_from` is a model folder whose weights the training would start from. A Hub revision counts as the commit
-    that was fetched last. Raises CorpusError when source files are missing, ModelError when that folder is not in
-    order or does not fit, and UserError when the workspace cannot be read.
+    `continue_from` is a model folder whose weights the training would start from. A branch or tag of the Hub counts as
+    the commit that was fetched for it last. Raises CorpusError when source files are missing, ModelError when that
+    folder is not in order or does not fit, and UserError when the workspace cannot be read.
     """
     try:
         return list(_planned(_chain(config, workspace, continue_from), workspace))
@@ -96,9 +99,12 @@ def _planned(chain: Chain, workspace: Workspace) -> Iterator[PlannedStep]:
             continue
         wanted = ingredients(step, chain.sections, records, chain.sources.get(role))
         record, why = look_up(step, wanted, workspace)
+        remark = chain.remarks.get(role, "")
         if record is not None:
             records[role] = record
-            why = _accepted(record) or chain.remarks.get(role, "")
+            why = _accepted(record) or remark
+        elif remark:
+            why = f"{why}; {remark}"
         yield PlannedStep(step.name, "fresh" if record else "stale", why, wanted)
 
 
@@ -173,12 +179,16 @@ def _source(corpus: CorpusSettings, workspace: Workspace) -> tuple[dict[str, Any
     source = identity(corpus)
     if not can_change(corpus):
         return source, ""
+    unknown = ""
     for record in workspace.records("fetch"):
         last = record.provenance["settings"].get("source", {})
-        if {**last, "revision": ""} == {**source, "revision": ""}:
+        if {**last, "revision": ""} != {**source, "revision": ""}:
+            continue
+        if record.statistics.get(ASKED_REVISION, corpus.revision) == corpus.revision:
             kind = "commit" if corpus.kind == "hub" else "version"
             return last, f"at {kind} {last['revision'][:12]}, the last one fetched"
-    return source, ""
+        unknown = f"which commit {corpus.revision} is, only the Hub can say"
+    return source, unknown
 
 
 def _accepted(record: Record) -> str:

@@ -5,11 +5,12 @@ from prefect.cache_policies import NO_CACHE
 
 from seq2seq.artifacts import Record
 from seq2seq.corpora import fetching
+from seq2seq.planning import ASKED_REVISION
 from seq2seq.settings.cleaning import CleaningSettings
 from seq2seq.settings.corpus import CorpusSettings
 from tasks.pages import cleaning_page, corpus_page
 from tasks.reporting import told
-from tasks.step import RETRY_RULE, Work, cached_step
+from tasks.step import RETRY_RULE, Work, cached_step, current_run
 from tasks.ui import show_page
 
 
@@ -27,9 +28,17 @@ def _pin(corpus: CorpusSettings) -> CorpusSettings:
 @cached_step("fetch", identify=fetching.identity)
 def _fetch(work: Work, corpus: CorpusSettings) -> Record:
     """Fetch the sentence pairs from where the corpus lies."""
-    record = work()
+    record = _with_asked_revision(work(), corpus)
     show_page("corpus", corpus_page(record.statistics), told(record))
     return record
+
+
+def _with_asked_revision(record: Record, corpus: CorpusSettings) -> Record:
+    """The record, for a fetch from the Hub with the branch or tag that was asked for: `plan` goes by it."""
+    if corpus.kind != "hub":
+        return record
+    asked = {ASKED_REVISION: current_run().config.corpus.revision}
+    return record.model_copy(update={"statistics": record.statistics | asked})
 
 
 @cached_step("clean")
