@@ -148,8 +148,13 @@ class Change:
 
     @property
     def shapes_result(self) -> bool:
-        """False for code and libraries: a person can know that the change in them does not matter."""
-        return self.path[0] not in {"code", "libraries"}
+        """False for what a person can know not to matter: code, libraries, a new setting that has its default."""
+        return self.path[0] not in {"code", "libraries"} and not self._new_at_default
+
+    @property
+    def _new_at_default(self) -> bool:
+        defaults = {("settings", *path): value for path, value in _leaves(Config().model_dump(mode="json"))}
+        return self.old is None and self.path in defaults and self.new == defaults[self.path]
 
     def __str__(self) -> str:
         kind, *names = self.path

@@ -24,7 +24,8 @@ def accept(
 ) -> Record | None:
     """Let the present result of a step count for this configuration and the code as it is; None when it does already.
 
-    The present result is the one last used among those that differ from what is wanted in code and libraries only.
+    The present result is the one last used among those that differ from what is wanted in code and libraries only, and
+    in settings that they knew nothing of and that have their default now.
     Waits while a run does the step, after calling `on_wait` with the lock's key. Raises UserError when there is no
     such result, when its artifact is damaged, and when a step before this one has to be done first.
     """
@@ -76,5 +77,5 @@ def _present(wanted: PlannedStep, workspace: Workspace) -> tuple[Record, list[Ch
     what = ", ".join(str(change) for change in nearest if change.shapes_result)
     raise UserError(
         f"{wanted.name} cannot be accepted: {what}. Settings and inputs shape the result, so a run has to make it; "
-        "what can be accepted is a change of code or of a library's version."
+        "what can be accepted is a change of code or of a library's version, and a new setting that has its default."
     )

@@ -116,6 +116,27 @@ def test_a_changed_setting_is_never_accepted(workspace: Workspace, tiny_config: 
 
 
 @pytest.mark.usefixtures("refactored")
+def test_a_setting_that_came_with_an_upgrade_is_accepted_at_its_default_only(
+    workspace: Workspace, tiny_config: Read
+) -> None:
+    made = only(workspace.records("train"))
+    settings = {**made.provenance["settings"], "training": dict(made.provenance["settings"]["training"])}
+    del settings["training"]["r_drop"]
+    older = {**made.provenance, "settings": settings}
+    workspace.restate(made, made.model_copy(update={"key": digest_of(older), "provenance": older}))
+    workspace.index_file("train", made.key).unlink()
+
+    with pytest.raises(UserError, match=r"train cannot be accepted: training\.r_drop added\. Settings"):
+        accept("train", tiny_config("training.r_drop=0.5"), workspace, "mira", "")
+    accepted = accept("train", tiny_config(), workspace, "mira", "off means as before")
+
+    assert accepted is not None
+    assert accepted.accepted is not None
+    assert accepted.accepted.changes == ("training.r_drop added", "code of seq2seq/training/loop.py changed")
+    assert planned(tiny_config(), workspace)["train"].startswith("train: fresh, accepted by mira")
+
+
+@pytest.mark.usefixtures("refactored")
 def test_a_damaged_result_is_never_accepted(workspace: Workspace, tiny_config: Read) -> None:
     made = only(workspace.records("train"))
     (workspace.root / made.address / "model.safetensors").write_bytes(b"")
