@@ -29,7 +29,8 @@ def _pin(corpus: CorpusSettings) -> CorpusSettings:
 def _fetch(work: Work, corpus: CorpusSettings) -> Record:
     """Fetch the sentence pairs from where the corpus lies."""
     record = _with_asked_revision(work(), corpus)
-    show_page("corpus", corpus_page(record.statistics), told(record))
+    if corpus.train:  # else an evaluation's, which says nothing of the model's texts
+        show_page("corpus", corpus_page(record.statistics), told(record))
     return record
 
 
@@ -45,5 +46,6 @@ def _with_asked_revision(record: Record, corpus: CorpusSettings) -> Record:
 def clean(work: Work, cleaning: CleaningSettings, fetched: Record) -> Record:
     """Drop the training pairs that would teach nothing, and count why."""
     record = work()
-    show_page("cleaning", cleaning_page(record.statistics), told(record))
+    if "train" in record.statistics["splits"]:
+        show_page("cleaning", cleaning_page(record.statistics), told(record))
     return record

@@ -32,9 +32,11 @@ def artifact_key(page: str) -> str:
 
 
 def show_page(page: str, text: str, description: str) -> None:
-    """Publish a page of Markdown."""
+    """Publish a page of Markdown, with the languages in its title: models of one name share their keys."""
     with said_only(page):
-        create_markdown_artifact(text, key=artifact_key(page), description=description)
+        title, newline, rest = text.partition("\n")
+        titled = f"{title} ({_languages(current_run().config)}){newline}{rest}"
+        create_markdown_artifact(titled, key=artifact_key(page), description=description)
 
 
 def tag_run(config: Config) -> None:
@@ -42,8 +44,7 @@ def tag_run(config: Config) -> None:
     context = FlowRunContext.get()
     if context is None or context.flow_run is None:
         return
-    languages = f"{config.corpus.source_language}-{config.corpus.target_language}"
-    wanted = {TAG, languages, config.name}
+    wanted = {TAG, _languages(config), config.name}
     if not wanted <= set(context.flow_run.tags):
         with said_only("tags"):
             tags = sorted(wanted | set(context.flow_run.tags))
@@ -91,6 +92,10 @@ def show_summary(run: PipelineRun, report: Mapping[str, Any]) -> None:
     links = {page: artifact_key(page) for page in (*PAGES, *(["comparison"] if compared else []))}
     text = pages.summary_page(run.config.name, report, came_to, links)
     show_page("summary", text, told(run.records["evaluate"]))
+
+
+def _languages(config: Config) -> str:
+    return f"{config.corpus.source_language}-{config.corpus.target_language}"
 
 
 def _read(artifact: Artifact, name: str) -> Any:

@@ -1,9 +1,12 @@
-"""Tasks `fetch` and `clean`: what they record."""
+"""Tasks `fetch` and `clean`: what they record, and what they show."""
 
 from pathlib import Path
 
 import pytest
 from prefect import flow
+from prefect.client.orchestration import get_client
+from prefect.client.schemas.filters import ArtifactFilter, ArtifactFilterFlowRunId
+from prefect.context import FlowRunContext
 
 from seq2seq.artifacts import Record, Workspace
 from seq2seq.config import load_config
@@ -11,7 +14,7 @@ from seq2seq.corpora import hub
 from seq2seq.corpora.pairs import Pairs, pairs_of
 from seq2seq.planning import plan
 from seq2seq.settings.corpus import CorpusSettings
-from tasks.corpus import fetch
+from tasks.corpus import clean, fetch
 from tasks.step import pipeline_run
 
 pytestmark = pytest.mark.usefixtures("prefect_server")
@@ -41,3 +44,23 @@ def test_a_fetch_from_the_hub_records_the_branch_that_was_asked_for(
         "main": "fetch: fresh, at commit aaaaaaaaaaaa, the last one fetched",
         "v2.0": f"fetch: stale, the source's revision {'a' * 40} -> v2.0; which commit v2.0 is, only the Hub can say",
     }
+
+
+@pytest.mark.parametrize(("split", "shown"), [("", {"demo-corpus", "demo-cleaning"}), ("test", set())])
+def test_pages_about_the_texts_of_a_training_are_shown_where_these_are_read(
+    tmp_path: Path, split: str, shown: set[str]
+) -> None:
+    config = load_config("demo", ("corpus.train_pairs=20", "corpus.valid_pairs=5", "corpus.test_pairs=5"))
+
+    @flow
+    def clean_pairs() -> str:
+        with pipeline_run(Workspace(tmp_path), config):
+            clean(config.cleaning, fetch(config.corpus.only(split) if split else config.corpus))
+        context = FlowRunContext.get()
+        assert context is not None
+        assert context.flow_run is not None
+        return str(context.flow_run.id)
+
+    mine = ArtifactFilter(flow_run_id=ArtifactFilterFlowRunId.model_validate({"any_": [clean_pairs()]}))
+    with get_client(sync_client=True) as client:
+        assert {one.key for one in client.read_artifacts(artifact_filter=mine)} == shown

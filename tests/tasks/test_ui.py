@@ -59,7 +59,7 @@ def test_a_comparison_is_published_with_the_decision_as_its_description(run: Cal
     _, artifacts = run(lambda: show_comparison(COMPARISON, DECISION))
 
     assert artifacts["demo-comparison"].description == "refused: no better"
-    assert str(artifacts["demo-comparison"].data).startswith("# The champion stays")
+    assert str(artifacts["demo-comparison"].data).startswith("# The champion stays (ko-en)\n")
 
 
 def test_a_page_that_the_server_refuses_ends_no_run(run: Callable[..., Shown], monkeypatch: pytest.MonkeyPatch) -> None:
