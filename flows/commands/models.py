@@ -170,8 +170,11 @@ def _decision(shelf: Shelf, action: Literal["promoted", "rolled_back"], model: s
 
 
 def _last_in_order(shelf: Shelf) -> Decision:
-    """The last champion before the present one whose folder is in order."""
+    """The last champion before the present one that is another model, and whose folder is in order."""
+    champion = shelf.champion()
     for decision in shelf.champions_before():
+        if champion and decision.model == champion.model:
+            continue
         _, problem = files_and_problem(shelf.folder_of(decision.model))
         if not problem:
             return decision

@@ -173,9 +173,11 @@ def test_a_deleted_champion_is_marked_and_a_rollback_mends_it(models: Call, shel
     assert (shelf.champion_folder() / "README.md").read_text(encoding="utf-8") == "# one\n"
 
 
-def test_a_rollback_passes_over_a_model_that_is_not_there_any_more(models: Call, shelf: Shelf) -> None:
-    for name in ("one", "two", "one"):
-        models("promote", "de-en", name)
+def test_a_rollback_passes_over_a_model_that_is_not_there_any_more(
+    models: Call, shelf: Shelf, tmp_path: Path
+) -> None:
+    for model in ("one", "two", str(write_tiny_model(tmp_path / "three", seed=9))):
+        models("promote", "de-en", model)
     shutil.rmtree(shelf.folder_of(model_digest(shelf.folder / "two")))
 
     code, told, errors = models("rollback", "de-en")
@@ -183,6 +185,18 @@ def test_a_rollback_passes_over_a_model_that_is_not_there_any_more(models: Call,
     assert code == 0
     assert re.match(r"skipped: two \([0-9a-f]{12}\), its folder is gone", errors)
     assert told.startswith("one ")
+
+
+def test_a_rollback_does_not_go_back_to_the_model_that_is_in_use(models: Call, shelf: Shelf) -> None:
+    for name in ("one", "two", "one"):
+        models("promote", "de-en", name)
+    shutil.rmtree(shelf.folder_of(model_digest(shelf.folder / "two")))
+
+    code, _, errors = models("rollback", "de-en")
+
+    assert code == 2
+    assert "de-en has no champion to go back to" in errors
+    assert len(shelf.history()) == 3
 
 
 def test_a_deleted_champion_comes_back_when_the_delivered_model_is_promoted_again(models: Call, shelf: Shelf) -> None:
