@@ -173,6 +173,8 @@ def _read(source: str) -> dict[str, Any]:
         )
     try:
         values = tomllib.loads(path.read_text(encoding="utf-8-sig"))
+    except OSError as error:
+        raise ConfigError(f"{path} cannot be read: {error.strerror}.") from None
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         raise ConfigError(f"{path} is not valid TOML: {error}.") from None
     directory = values.get("corpus", {}).get("directory") if isinstance(values.get("corpus"), dict) else None

@@ -31,9 +31,9 @@ class Run:
 
     folder: Path
     report: Mapping[str, Any]
-    """Empty when report.json is damaged."""
+    """Empty when report.json is damaged, or may not be read."""
     config: Mapping[str, Any] | None
-    """All settings; None when config.json is missing or damaged."""
+    """All settings; None when config.json is missing or damaged, or may not be read."""
 
     @property
     def name(self) -> str:
@@ -100,12 +100,14 @@ class Run:
 
 
 def read_run(folder: Path) -> Run:
-    """Read a run's files. Raises UserError when there is no report, or when it is damaged."""
+    """Read a run's files. Raises UserError when there is no report, or when it cannot be read."""
     path = folder / REPORT
     try:
         report = json.loads(path.read_text(encoding="utf-8"))
     except FileNotFoundError:
         raise UserError(f"{folder} is not the folder of a run: it has no {REPORT}.") from None
+    except OSError as error:
+        raise UserError(f"{path} cannot be read: {error.strerror}.") from None
     except ValueError as error:
         raise UserError(f"{path} is damaged: {error}. The same command as then writes a new report.") from None
     if not isinstance(report, dict):
@@ -114,7 +116,7 @@ def read_run(folder: Path) -> Run:
 
 
 def all_runs(workspace: Path) -> list[Run]:
-    """The runs of a workspace, the newest first; one whose report is damaged has an empty one."""
+    """The runs of a workspace, the newest first; one whose report cannot be read has an empty one."""
     found = [_read_or_empty(path.parent) for path in (workspace / "runs").glob(f"[!.]*/{REPORT}")]
     return sorted(found, key=lambda run: (run.started, run.name), reverse=True)
 
@@ -184,6 +186,6 @@ def _read_or_empty(folder: Path) -> Run:
 def _config(folder: Path) -> Mapping[str, Any] | None:
     try:
         config = json.loads((folder / CONFIG).read_text(encoding="utf-8"))
-    except (FileNotFoundError, ValueError):
+    except (OSError, ValueError):
         return None
     return config if isinstance(config, dict) else None

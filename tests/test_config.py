@@ -1,5 +1,7 @@
 """Configurations: presets, files, single settings, and what is said about wrong ones."""
 
+import errno
+import os
 from pathlib import Path
 
 import pytest
@@ -28,6 +30,17 @@ def test_words_need_no_quotes_and_empty_text_is_text() -> None:
     config = load_config("demo", ["corpus.test=", 'name="my model"'.replace(" ", "-")])
 
     assert (config.corpus.test, config.name) == ("", "my-model")
+
+
+def test_a_file_that_may_not_be_read_is_a_wrong_configuration(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(path: Path, **_: str) -> str:
+        raise PermissionError(errno.EACCES, os.strerror(errno.EACCES), str(path))
+
+    (tmp_path / "my.toml").touch()
+    monkeypatch.setattr(Path, "read_text", refuse)
+
+    with pytest.raises(ConfigError, match=r"my\.toml cannot be read: Permission denied"):
+        load_config(str(tmp_path / "my.toml"))
 
 
 @pytest.mark.parametrize("text", ["2016", "1.0", "nan", "2026-11-27", "true"])

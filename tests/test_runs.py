@@ -1,6 +1,8 @@
 """Reading what runs left behind, and comparing two of them."""
 
+import errno
 import json
+import os
 import shutil
 from pathlib import Path
 
@@ -29,6 +31,24 @@ def test_a_folder_without_a_report_is_no_run_and_a_damaged_report_is_one_without
     assert [(run.name, run.report) for run in all_runs(tmp_path)] == [(damaged.name, {})]
     with pytest.raises(UserError, match=r"report\.json is damaged: Expecting value"):
         find_run(tmp_path, damaged.name)
+
+
+def test_a_report_that_may_not_be_read_is_a_run_without_content(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    theirs, ours = make_run(tmp_path, "theirs"), make_run(tmp_path, "ours", hours=2)
+    read_text = Path.read_text
+
+    def refuse(path: Path, *arguments: str, **named: str) -> str:
+        if theirs in path.parents:
+            raise PermissionError(errno.EACCES, os.strerror(errno.EACCES), str(path))
+        return read_text(path, *arguments, **named)
+
+    monkeypatch.setattr(Path, "read_text", refuse)
+
+    assert {run.name: bool(run.report) for run in all_runs(tmp_path)} == {theirs.name: False, ours.name: True}
+    with pytest.raises(UserError, match=r"report\.json cannot be read: Permission denied"):
+        find_run(tmp_path, theirs.name)
 
 
 def test_a_run_is_found_by_name_beginning_path_or_as_the_last(tmp_path: Path) -> None:

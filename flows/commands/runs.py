@@ -112,7 +112,7 @@ def compare(a: str, b: str, *, workspace: WorkspacePath = DEFAULT_WORKSPACE) -> 
 
 def _row(run: Run) -> tuple[Cell, ...]:
     if not run.report:
-        return (run.name, "damaged report.json", *[None] * 6)
+        return (run.name, "unreadable report.json", *[None] * 6)
     cached = sum(step["cached"] for step in run.steps)
     return (
         run.name,

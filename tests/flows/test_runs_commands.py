@@ -75,7 +75,7 @@ def test_a_damaged_report_is_listed_as_such(runs: Call, workspace: Path) -> None
     code, listed, _ = runs("list")
 
     assert code == 0
-    assert re.search(r"-late +damaged report\.json ", listed)
+    assert re.search(r"-late +unreadable report\.json ", listed)
     assert re.search(r"-early +train ", listed)
 
 
