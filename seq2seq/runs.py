@@ -124,12 +124,14 @@ def all_runs(workspace: Path) -> list[Run]:
 def find_run(workspace: Path, wanted: str) -> Run:
     """The run that a person means: by its folder's name or the beginning of it, by its path, or `last`.
 
-    Raises UserError, with the names that may have been meant.
+    The name of a configuration means its newest run, where no folder's name begins so. Raises UserError, with the names
+    that may have been meant.
     """
     given = Path(wanted)
     if given.name == REPORT or (given / REPORT).is_file():
         return read_run(given.parent if given.name == REPORT else given)
-    names = [run.name for run in all_runs(workspace)]
+    runs = all_runs(workspace)
+    names = [run.name for run in runs]
     if not names:
         raise UserError(f"There is no run in {workspace / 'runs'} yet: `python -m flows train` makes one.")
     matching = names[:1] if wanted == LAST else [name for name in names if name.startswith(wanted)]
@@ -138,6 +140,8 @@ def find_run(workspace: Path, wanted: str) -> Run:
     if matching:
         shown = ", ".join(matching[:SHOWN_NAMES]) + (", …" if len(matching) > SHOWN_NAMES else "")
         raise UserError(f"{wanted} is the beginning of {len(matching)} runs: {shown}. Give more of the name.")
+    if of_that_name := [run for run in runs if run.report.get("name") == wanted]:
+        return of_that_name[0]
     close = [name for name in names if wanted in name] or difflib.get_close_matches(wanted, names, 1)
     hint = f" Did you mean {close[0]}?" if close else ""
     raise UserError(f"There is no run {wanted} in {workspace / 'runs'}.{hint} `python -m flows runs list` shows them.")

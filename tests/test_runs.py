@@ -62,6 +62,13 @@ def test_a_run_is_found_by_name_beginning_path_or_as_the_last(tmp_path: Path) ->
     assert found == [late, early, late, early, early]
 
 
+def test_the_name_of_a_configuration_stands_for_its_newest_run(tmp_path: Path) -> None:
+    for name, hours in (("one", 0), ("one", 1), ("one-more", 2)):
+        make_run(tmp_path, name, hours)
+
+    assert find_run(tmp_path, "one").name == "2026-11-22T13-00-00-one"
+
+
 def test_a_name_that_is_also_the_beginning_of_another_is_that_run(tmp_path: Path) -> None:
     first, second = make_run(tmp_path), make_run(tmp_path)
 
@@ -73,7 +80,7 @@ def test_a_name_that_is_also_the_beginning_of_another_is_that_run(tmp_path: Path
     ("wanted", "told"),
     [
         ("2026-11-22", r"beginning of 2 runs: \S+-late, \S+-early\. Give more"),
-        ("early", r"There is no run early in .*Did you mean \S+-early\?"),
+        ("earl", r"There is no run earl in .*Did you mean \S+-early\?"),
         ("2026-11-22T12-00-00-eary", r"Did you mean 2026-11-22T12-00-00-early\?"),
         ("x", r"There is no run x in \S+runs\. `python"),
     ],

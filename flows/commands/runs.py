@@ -72,7 +72,8 @@ def show(run: str, *, workspace: WorkspacePath = DEFAULT_WORKSPACE) -> None:
     Parameters
     ----------
     run
-        Name of a run (see `runs list`) or the beginning of it, the path of its folder, or `last`.
+        Name of a run (see `runs list`) or the beginning of it, name of its configuration (the newest run), path of its
+        folder, or `last`.
     """
     found = find_run(workspace, run)
     print(found.name)
@@ -96,7 +97,8 @@ def compare(a: str, b: str, *, workspace: WorkspacePath = DEFAULT_WORKSPACE) -> 
     Parameters
     ----------
     a
-        Name of a run (see `runs list`) or the beginning of it, the path of its folder, or `last`.
+        Name of a run (see `runs list`) or the beginning of it, name of its configuration (the newest run), path of its
+        folder, or `last`.
     b
         The other run, told against `a`.
     """

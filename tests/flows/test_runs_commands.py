@@ -142,7 +142,7 @@ def test_runs_that_cannot_be_compared_for_significance_are_compared_in_the_rest_
 
 
 def test_a_run_that_is_not_there_is_one_message_with_the_one_that_may_be_meant(runs: Call) -> None:
-    code, output, error = runs("show", "late")
+    code, output, error = runs("show", "lat")
 
     assert (code, output) == (2, "")
     assert "Did you mean 2026-11-22T14-00-00-late?" in error
