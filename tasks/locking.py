@@ -5,7 +5,7 @@ from collections.abc import Callable
 from seq2seq.artifacts import Workspace
 from seq2seq.errors import ConfigError
 from seq2seq.settings.runtime import RuntimeSettings
-from tasks.locks import FileLocks, Locks
+from tasks.locks import IDENTITY, FileLocks, Locks
 
 
 def locks_for(
@@ -16,9 +16,16 @@ def locks_for(
 ) -> Locks:
     """The locks of a workspace: the kernel's, or those of the Redis server that `runtime.locks` names.
 
-    All runs on a workspace have to use the same ones. ConfigError when the package redis is missing.
+    All runs on a workspace have to use the same ones: ConfigError where others use a Redis server's and no address is
+    given, and when the package redis is missing.
     """
     if not runtime.locks:
+        if (named := workspace.locks / IDENTITY).exists():
+            raise ConfigError(
+                f"{named} says that runs on this workspace lock by a Redis server, and no address is given. Set "
+                "runtime.locks to that server's (`workspace prune` and `models` take --locks). Where no run uses it "
+                "any more, remove that file: then the locks are the kernel's again."
+            )
         return FileLocks(workspace.locks, on_wait, on_poll)
     try:
         from tasks.redis_locks import RedisLocks, identity  # takes 0.2 s: only who asked for it

@@ -19,6 +19,8 @@ from seq2seq.errors import Seq2SeqError
 from seq2seq.flock import taken
 
 POLL_SECONDS = 0.2
+IDENTITY = "identity"
+"""File among a workspace's locks with its name in a Redis server: it is there where runs lock by one."""
 
 
 class Locks(ABC):

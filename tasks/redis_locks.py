@@ -24,7 +24,7 @@ from redis.exceptions import AuthenticationError, LockNotOwnedError, RedisError
 from redis.lock import Lock
 
 from seq2seq.errors import ConfigError, Seq2SeqError, SourceUnavailable
-from tasks.locks import POLL_SECONDS, Locks, wait_until
+from tasks.locks import IDENTITY, POLL_SECONDS, Locks, wait_until
 
 EXPIRY_SECONDS = 60.0
 RENEWALS_PER_EXPIRY = 4
@@ -210,10 +210,10 @@ def _renew(key: str, holding: Holding) -> None:
 
 def identity(folder: Path) -> str:
     """The name that all machines working on a workspace find in its `folder` of locks, made by the first to ask."""
-    path = folder / "identity"
+    path = folder / IDENTITY
     folder.mkdir(parents=True, exist_ok=True)
     if not path.exists():
-        proposal = folder / f"identity.{uuid.uuid4().hex}"
+        proposal = folder / f"{IDENTITY}.{uuid.uuid4().hex}"
         proposal.write_text(uuid.uuid4().hex, encoding="ascii")
         try:
             os.link(proposal, path)  # atomic, over a network too: the first one stays

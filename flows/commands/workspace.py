@@ -12,8 +12,8 @@ from flows.commands.options import DEFAULT_WORKSPACE, LockServer, WorkspacePath,
 from seq2seq.artifacts import Workspace
 from seq2seq.disk import in_units
 from seq2seq.pruning import PruneReport, prune, sizes
-from seq2seq.settings.runtime import RuntimeSettings
 from tasks.locking import locks_for
+from tasks.locks import FileLocks
 
 app = App(name="workspace", help="Say what the workspace holds, and remove what is not needed.", version_flags=[])
 
@@ -41,7 +41,7 @@ def size(*, workspace: WorkspacePath = DEFAULT_WORKSPACE, keep_days: KeepDays = 
     for kind, (entries, count) in found.items():
         print(f"{kind:<22} {entries:>7,} {in_units(count):>12}")
     print(f"{'total':<22} {'':>7} {in_units(sum(count for _, count in found.values())):>12}")
-    report = prune(place, keep_days, None, locks_for(place, RuntimeSettings()), dry_run=True)
+    report = prune(place, keep_days, None, FileLocks(place.locks), dry_run=True)
     print(f"`workspace prune --keep-days {keep_days:g}` would free {in_units(report.bytes_removed)}.")
 
 
@@ -59,7 +59,9 @@ def remove_unused(
     What goes is made again when it is asked for. Model folders, reports and lock files stay.
     """
     place = Workspace(workspace)
-    report = prune(place, keep_days, max_gib, locks_for(place, with_locks(locks)), dry_run)
+    runtime = with_locks(locks)
+    unused = FileLocks(place.locks)  # a dry run takes none, and makes no name for those of a Redis server
+    report = prune(place, keep_days, max_gib, unused if dry_run else locks_for(place, runtime), dry_run)
     for line in describe(report, place, dry_run):
         print(line)
 

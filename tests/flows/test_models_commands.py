@@ -173,9 +173,7 @@ def test_a_deleted_champion_is_marked_and_a_rollback_mends_it(models: Call, shel
     assert (shelf.champion_folder() / "README.md").read_text(encoding="utf-8") == "# one\n"
 
 
-def test_a_rollback_passes_over_a_model_that_is_not_there_any_more(
-    models: Call, shelf: Shelf, tmp_path: Path
-) -> None:
+def test_a_rollback_passes_over_a_model_that_is_not_there_any_more(models: Call, shelf: Shelf, tmp_path: Path) -> None:
     for model in ("one", "two", str(write_tiny_model(tmp_path / "three", seed=9))):
         models("promote", "de-en", model)
     shutil.rmtree(shelf.folder_of(model_digest(shelf.folder / "two")))

@@ -120,6 +120,18 @@ def test_a_run_beside_constant_pruning_finishes_and_keeps_what_it_made(
     assert sum(len(report.removed) for report in reports) >= len(STEPS)  # those of 40 days ago
 
 
+@pytest.mark.parametrize("command", [("size",), ("prune", "--dry-run"), ("prune", "--dry-run", "--locks", "redis://a")])
+def test_what_writes_nothing_needs_no_locks_and_makes_none(
+    command: tuple[str, ...], workspace: Workspace, say: Say
+) -> None:
+    before = sorted(workspace.root.rglob("*"))
+    assert say(*command)[0] == 0
+    assert sorted(workspace.root.rglob("*")) == before
+
+    (workspace.locks / "identity").write_text("of runs that lock by Redis", encoding="ascii")
+    assert say(*command)[0] == 0
+
+
 def test_a_dry_run_says_what_would_go_and_what_a_running_flow_needs(workspace: Workspace, say: Say) -> None:
     (model,) = workspace.records("train")
     with present(workspace):

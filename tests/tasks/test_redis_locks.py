@@ -222,6 +222,16 @@ def test_the_setting_decides_which_locks_a_run_uses(tmp_path: Path) -> None:
     assert isinstance(locks_for(workspace, RuntimeSettings(locks="redis://localhost")), RedisLocks)
 
 
+def test_a_workspace_that_others_lock_by_redis_is_not_locked_without_an_address(tmp_path: Path) -> None:
+    workspace = Workspace(tmp_path)
+    locks_for(workspace, RuntimeSettings(locks="redis://localhost"))
+
+    with pytest.raises(ConfigError, match=r"locks/identity says .* Set runtime\.locks .* --locks\)\. .* remove that"):
+        locks_for(workspace, RuntimeSettings())
+    (tmp_path / "locks" / "identity").unlink()
+    assert isinstance(locks_for(workspace, RuntimeSettings()), FileLocks)
+
+
 def test_without_the_package_the_setting_says_how_to_get_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "redis", None)
     monkeypatch.delitem(sys.modules, "tasks.redis_locks")
