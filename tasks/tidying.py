@@ -1,6 +1,7 @@
 """What a scheduled run does so that a workspace does not fill its disk."""
 
 from seq2seq.disk import in_units
+from seq2seq.errors import Seq2SeqError
 from seq2seq.pruning import prune
 from tasks.locking import locks_for
 from tasks.reporting import say
@@ -10,9 +11,13 @@ from tasks.step import PipelineRun
 def tidy(run: PipelineRun, keep_days: int) -> None:
     """Remove what no model in use needs and nobody used for `keep_days`, and say how much it was.
 
-    Raises ModelError when a pair's pointer cannot be read, and DiskError when the disk refuses.
+    Where that fails (the pointer of some pair cannot be read, the disk refuses), it says so: the run itself is done.
     """
-    done = prune(run.workspace, keep_days, None, locks_for(run.workspace, run.config.runtime))
+    try:
+        done = prune(run.workspace, keep_days, None, locks_for(run.workspace, run.config.runtime))
+    except Seq2SeqError as error:
+        say(f"nothing was pruned: {error}")
+        return
     if done.removed:
         removed, left = in_units(done.bytes_removed), in_units(done.bytes_after)
         say(f"removed {removed} that nobody used for {keep_days} days; {left} are left")

@@ -319,6 +319,19 @@ def test_what_nobody_used_for_long_is_removed_and_what_is_in_use_stays(site: Sit
     assert refused != champion.model
 
 
+def test_a_damaged_history_of_another_pair_keeps_a_retraining_from_pruning_only(
+    site: Site, caplog: pytest.LogCaptureFixture
+) -> None:
+    other = Shelf(site.workspace / "models" / "fr-en")
+    other.folder.mkdir()
+    other.pointer.write_text("{", encoding="utf-8")
+
+    report = read(retrain_translator(site.config(), str(site.workspace)))
+
+    assert report["decision"]["action"] == "unchanged"
+    assert f"nothing was pruned: {other.pointer} is damaged" in caplog.text
+
+
 def test_nothing_is_removed_where_that_is_asked_for(site: Site) -> None:
     site.edit()
     site.retrain()
