@@ -37,6 +37,13 @@ SCHEDULES = {"cron": CronSchedule, "interval": IntervalSchedule, "rrule": RRuleS
 TIMING = {field for schedule in SCHEDULES.values() for field in schedule.model_fields}
 SCHEDULE_ENTRIES = DeploymentScheduleCreate.model_fields.keys() - {"schedule"}
 EVERY_DAY = CronSchedule(cron="@daily")
+READ_CONFIG = "flows.deployments.read_config"
+SHAPES: dict[type, str] = {
+    list: "write a list, a dash before each entry",
+    Mapping: "write each as name: value",
+    str: "write text",
+}
+DEPLOYMENT_SHAPES = {"name": str, "entrypoint": str, "parameters": Mapping, "schedules": list, "triggers": list}
 WAYS_OUT = {
     "cron": 'five fields, minute hour day month weekday, for example "0 3 * * *": every day at 3',
     "timezone": "a name such as Europe/Berlin, or UTC",
@@ -71,21 +78,26 @@ def checked_deployments(path: Path) -> list[dict[str, Any]]:
     Raises ConfigError, which names all that is wrong.
     """
     content = _read(path)
-    deployments = content.get("deployments") or []
+    _refuse(path, _file_problems(content))
+    deployments = content["deployments"]
     steps = [*(content.get("build") or []), *(content.get("push") or [])]
     configs = _configs(steps)
     values = {**os.environ, **configs}
     filled = [apply_values(one, values, remove_notset=False) for one in deployments]
+    _refuse(path, [f"{_title(one)}: {problem}" for one in filled for problem in _shape_problems(one)])
     problems = [f"{_title(one)}: {problem}" for one in filled for problem in _problems(one)]
     others = len(steps) > len(configs)
     for template, one in zip(deployments, filled, strict=True):
         problems += [f"{_title(one)}: {problem}" for problem in _template_problems(template, configs, others)]
     counts = Counter((one.get("entrypoint"), one.get("name")) for one in filled)
     problems += [f"{flow}: {count} deployments named {name}" for (flow, name), count in counts.items() if count > 1]
-    if problems:
-        listed = "\n".join(f"  {problem}" for problem in problems)
-        raise ConfigError(f"{path}: {len(problems)} wrong; nothing was deployed.\n{listed}")
+    _refuse(path, problems)
     return [one | {"flow_name": load_flow_from_entrypoint(one["entrypoint"]).name} for one in filled]
+
+
+def _refuse(path: Path, problems: Iterable[str]) -> None:
+    if listed := [f"  {problem}" for problem in problems]:
+        raise ConfigError("\n".join([f"{path}: {len(listed)} wrong; nothing was deployed.", *listed]))
 
 
 def _read(path: Path) -> dict[str, Any]:
@@ -102,8 +114,40 @@ def _read(path: Path) -> dict[str, Any]:
 
 def _configs(steps: Iterable[Mapping[str, Any]]) -> dict[str, Any]:
     """What the steps that read a configuration give, by their ids; other steps of a file are left to Prefect."""
-    name = f"{__name__}.{read_config.__name__}"
-    return {step[name]["id"]: read_config(step[name]["source"]) for step in steps if name in step}
+    return {step[READ_CONFIG]["id"]: read_config(step[READ_CONFIG]["source"]) for step in steps if READ_CONFIG in step}
+
+
+def _file_problems(content: Mapping[str, Any]) -> Iterator[str]:
+    """What has not the shape of a prefect.yaml, before any template is filled in."""
+    for place in ("deployments", "build", "push"):
+        entries = content.get(place) or []
+        if not isinstance(entries, list):
+            yield f"{place} is {entries!r}: {SHAPES[list]}"
+            continue
+        for index, entry in enumerate(entries):
+            if not isinstance(entry, Mapping):
+                yield f"{place}[{index}] is {entry!r}: {SHAPES[Mapping]}"
+            elif place != "deployments" and READ_CONFIG in entry:
+                yield from _step_problems(f"{place}[{index}].{READ_CONFIG}", entry[READ_CONFIG])
+
+
+def _step_problems(place: str, step: Any) -> Iterator[str]:
+    """What is wrong with a step that reads a configuration."""
+    if not isinstance(step, Mapping):
+        yield f"{place} is {step!r}: {SHAPES[Mapping]}"
+        return
+    for entry, what in (("id", "the name that templates know it by"), ("source", "a preset or a TOML file")):
+        if step.get(entry) is None:
+            yield f"{place}.{entry}: missing; {what}"
+        elif not isinstance(step[entry], str):
+            yield f"{place}.{entry} is {step[entry]!r}: write {what}"
+
+
+def _shape_problems(deployment: Mapping[str, Any]) -> Iterator[str]:
+    """Entries that are a list where a mapping is due, and the like."""
+    for entry, shape in DEPLOYMENT_SHAPES.items():
+        if deployment.get(entry) is not None and not isinstance(deployment[entry], shape):
+            yield f"{entry} is {deployment[entry]!r}: {SHAPES[shape]}"
 
 
 def _title(deployment: Mapping[str, Any]) -> str:
@@ -214,5 +258,5 @@ def _explain(place: str, error: ValidationError) -> Iterator[str]:
 
 
 def _no_such(entry: str, known: Iterable[str]) -> str:
-    hint = did_you_mean(entry, known, "did") or f"there are: {', '.join(sorted(known))}"
+    hint = did_you_mean(str(entry), known, "did") or f"there are: {', '.join(sorted(known))}"
     return f"{entry}: there is no such entry; {hint}"

@@ -43,7 +43,7 @@ def fields(schema: dict[str, Any], form: dict[str, Any], place: str = "") -> Ite
         yield f"{place}{name}", field
 
 
-def write(folder: Path, **entries: Any) -> Path:
+def write(folder: Path, entries: dict[Any, Any] | None = None, **more: Any) -> Path:
     """A prefect.yaml with one right deployment, and `entries` on top of it."""
     right = {
         "name": "mine",
@@ -52,7 +52,7 @@ def write(folder: Path, **entries: Any) -> Path:
         "parameters": {"config": {}},
     }
     path = folder / "prefect.yaml"
-    path.write_text(yaml.safe_dump({"deployments": [right | entries]}), encoding="utf-8")
+    path.write_text(yaml.safe_dump({"deployments": [right | (entries or {}) | more]}), encoding="utf-8")
     return path
 
 
@@ -120,6 +120,11 @@ def test_a_form_shows_the_settings_in_the_order_of_their_definition(form: dict[s
         ({"schedules": ["0 3 * * *"]}, "schedules[0] is '0 3 * * *': write what it is and when, for example cron:"),
         ({"schedule": {"cron": "0 25 * * *"}}, "schedule: there is no such entry; did you mean schedules?"),
         ({"name": None}, "name: missing"),
+        ({"parameters": [1]}, "parameters is [1]: write each as name: value"),
+        ({"schedules": {"cron": "@daily"}}, "schedules is {'cron': '@daily'}: write a list, a dash before each entry"),
+        ({"triggers": 5}, "triggers is 5: write a list, a dash before each entry"),
+        ({"entrypoint": ["flows"]}, "entrypoint is ['flows']: write text"),
+        ({"work_pool": {"name": "seq2seq"}, 1: 2}, "1: there is no such entry; there are:"),
         ({"concurrency_limit": 0}, "concurrency_limit.limit is 0: Input should be greater than 0"),
         (
             {"concurrency_limit": {"limit": 1}},
@@ -140,10 +145,10 @@ def test_a_form_shows_the_settings_in_the_order_of_their_definition(form: dict[s
     ],
 )
 def test_a_wrong_entry_is_named_with_its_deployment_and_value(
-    tmp_path: Path, entries: dict[str, Any], said: str
+    tmp_path: Path, entries: dict[Any, Any], said: str
 ) -> None:
     with pytest.raises(ConfigError) as caught:
-        checked_deployments(write(tmp_path, **entries))
+        checked_deployments(write(tmp_path, entries))
 
     assert said in str(caught.value)
     assert f"/{entries.get('name', 'mine')}: " in str(caught.value)
@@ -223,9 +228,29 @@ def test_another_build_step_may_fill_a_template_but_not_one_of_a_configuration(t
         checked_deployments(path)
 
 
+READ_CONFIG = "flows.deployments.read_config"
+BUILD = "deployments: [{name: a}]\nbuild:"
+
+
 @pytest.mark.parametrize(
     ("text", "said"),
-    [("deployments: [", "is not valid YAML"), ("name: x", "holds no deployments"), (None, "cannot be read")],
+    [
+        ("deployments: [", "is not valid YAML"),
+        ("name: x", "holds no deployments"),
+        (None, "cannot be read"),
+        ("deployments: {name: x}", r"deployments is \{'name': 'x'\}: write a list, a dash before each entry"),
+        ("deployments: [x]", r"deployments\[0\] is 'x': write each as name: value"),
+        (
+            f"{BUILD} {{{READ_CONFIG}: {{id: a, source: demo}}}}",
+            r"build is \{.*: write a list, a dash before each entry",
+        ),
+        (f"{BUILD} [{{{READ_CONFIG}: {{source: demo}}}}]", rf"build\[0\]\.{READ_CONFIG}\.id: missing; .*templates"),
+        (
+            f"{BUILD} [{{{READ_CONFIG}: {{id: a, source: 5}}}}]",
+            rf"build\[0\]\.{READ_CONFIG}\.source is 5: write .*TOML",
+        ),
+        (f"{BUILD} [{{{READ_CONFIG}: demo}}]", rf"build\[0\]\.{READ_CONFIG} is 'demo': write each as name: value"),
+    ],
 )
 def test_a_file_without_deployments_is_refused(tmp_path: Path, text: str | None, said: str) -> None:
     path = tmp_path / "prefect.yaml"
