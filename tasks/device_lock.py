@@ -2,7 +2,8 @@
 
 A lock of the kernel on one file for each, in the machine's folder for temporary files (TMPDIR, else /tmp): killed
 holders hold nothing, and no server is needed. A step's lock is taken before its devices', whoever needs several devices
-takes them in the order of their names, and one training at a time takes cores: there is no deadlock.
+takes them in the order of their names, and of trainings that may use the same cores one at a time takes them: there
+is no deadlock.
 """
 
 import os
@@ -66,12 +67,16 @@ def cores_lock(
 ) -> Iterator[None]:
     """Hold so many of the cores inside a `with` block, as `device_lock` does a device.
 
-    They are taken one by one as they come free, by one training at a time, in the order in which these came: one that
-    wants all cores is not passed by others that want few. Which threads run where is left to the kernel.
+    They are taken one by one as they come free. Who waits for cores first takes the turn at each that it may use: one
+    that wants all of them is not passed by others that want few, and passes none that may use others only. Which
+    threads run where is left to the kernel.
     """
     cores = [f"{CPU}-{number}" for number in usable_core_numbers()]
     with ExitStack() as held:
-        with device_lock(CPU, f"{holder}, which waits for cores", tell, should_stop):
+        with ExitStack() as turns:
+            for core in cores:  # in one order: two that wait for the same ones cannot wait for each other
+                waits = f"{holder}, which waits for cores"
+                turns.enter_context(_lock(CPU, [f"{core}-turn"], 1, waits, tell, should_stop))
             held.enter_context(_lock(CPU, cores, count, holder, tell, should_stop))
         yield
 

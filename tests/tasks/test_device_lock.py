@@ -205,6 +205,29 @@ def test_a_training_that_wants_all_cores_is_not_passed_by_later_ones_that_want_f
 
 
 @pytest.mark.usefixtures("four_cores")
+def test_a_training_that_may_use_other_cores_does_not_wait_behind_one_that_waits_for_these(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    said = list[str]()
+
+    def train_on_all() -> None:
+        with cores_lock(4, "process 8", said.append):
+            pass
+
+    with cores_lock(1, "process 7", print):
+        waiting = threading.Thread(target=train_on_all)
+        waiting.start()
+        wait_for(lambda: bool(said))
+        monkeypatch.setattr(module, "usable_core_numbers", lambda: [6, 7])
+        assert take_cores(2) == []
+        monkeypatch.setattr(module, "usable_core_numbers", lambda: [5, 6])
+        assert take_cores(1) == [
+            "train: cpu is taken already (process 8, which waits for cores); waiting until it is free"
+        ]
+    waiting.join()
+
+
+@pytest.mark.usefixtures("four_cores")
 @pytest.mark.parametrize(
     ("threads", "processes", "cores"), [(0, 1, 4), (0, 2, 4), (1, 1, 1), (2, 1, 2), (1, 2, 2), (3, 2, 3), (9, 1, 4)]
 )
