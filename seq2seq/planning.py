@@ -11,7 +11,7 @@ from seq2seq.artifacts import Record, Workspace, digest_of
 from seq2seq.code_digests import SOURCE_ROOT, module_file
 from seq2seq.config import Config
 from seq2seq.corpora.fetching import can_change, identity
-from seq2seq.differences import as_setting, differences
+from seq2seq.differences import as_setting, differences, leaves
 from seq2seq.errors import ArtifactDamaged, UserError
 from seq2seq.pipeline import CONTINUED, INHERITED, STEPS, Step, ingredients
 from seq2seq.settings.corpus import CorpusSettings
@@ -153,7 +153,7 @@ class Change:
 
     @property
     def _new_at_default(self) -> bool:
-        defaults = {("settings", *path): value for path, value in _leaves(Config().model_dump(mode="json"))}
+        defaults = {("settings", *path): value for path, value in leaves(Config().model_dump(mode="json"))}
         return self.old is None and self.path in defaults and self.new == defaults[self.path]
 
     def __str__(self) -> str:

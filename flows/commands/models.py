@@ -40,8 +40,9 @@ def list_models(*, workspace: WorkspacePath = DEFAULT_WORKSPACE) -> None:
     if not shelves:
         print(f"There is no model in {workspace / 'models'} yet: `python -m flows train` makes one.")
     found = evaluations(Workspace(workspace))
-    for shelf in shelves:
-        _show(shelf, found)
+    problems = [problem for shelf in shelves if (problem := _show(shelf, found))]
+    if problems:
+        raise ModelError("\n".join(problems))
 
 
 @app.command
@@ -215,18 +216,20 @@ def _tell(shelf: Shelf, decision: Decision) -> None:
 HEADER = ("", "model", "version", "state", "BLEU", "pairs", "when", "by")
 
 
-def _show(shelf: Shelf, found: Sequence[Evaluation]) -> None:
+def _show(shelf: Shelf, found: Sequence[Evaluation]) -> str:
+    """Print a pair's models; gives what is wrong with its history."""
     print(shelf.folder.name)
+    problem, history = "", list[Decision]()
     try:
         history = shelf.history()
     except ModelError as error:
-        print(f"   {error}")
-        history = []
+        problem = str(error)
     listed = entries(shelf, history, found)
     show_table(map(_row, listed), HEADER, numbers=(5,), whole=(0, 1, 2))
     if any(entry.state == "champion" and entry.problem for entry in listed):
         print(f"   The champion cannot be loaded. {WAY_OUT}")
     print("".join(f"   {_told(decision)}\n" for decision in _present(history)))
+    return problem
 
 
 def _row(entry: Entry) -> tuple[Cell, ...]:

@@ -338,10 +338,10 @@ def test_settings_of_prefect_that_cannot_be_read_do_not_undo_a_promotion(
 def test_a_damaged_history_is_told_beside_the_models(models: Call, shelf: Shelf) -> None:
     shelf.pointer.write_text("{", encoding="utf-8")
 
-    code, listed, _ = models("list")
+    code, listed, errors = models("list")
 
-    assert code == 0
-    assert "champion.json is damaged" in listed
+    assert code == 2
+    assert errors.startswith(f"error: {shelf.pointer} is damaged")
     assert row_of(listed, "one")
 
 
