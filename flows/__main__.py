@@ -10,7 +10,7 @@ import sys
 from collections.abc import Sequence
 from typing import Annotated
 
-from cyclopts import App, CycloptsError, Parameter
+from cyclopts import App, CycloptsError, Parameter, UnusedCliTokensError
 
 from flows import console
 from seq2seq.guard import TRACEBACK, guarded, open_what_is_shut
@@ -44,7 +44,12 @@ app.command("flows.commands.workspace:app", name="workspace", help="Say what the
 @app.meta.default
 def _with_options_of_all_commands(*words: Words, traceback: Traceback = False) -> None:
     TRACEBACK.set(traceback)
-    app(words, exit_on_error=False, result_action="return_value")
+    try:
+        app(words, exit_on_error=False, result_action="return_value")
+    except UnusedCliTokensError:  # which cyclopts has printed
+        if "--set" in words:
+            print("A setting is written with an equals sign: --set training.max_minutes=3.", file=sys.stderr)
+        raise
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

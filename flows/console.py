@@ -2,10 +2,12 @@
 
 import logging
 import shlex
+import shutil
 import signal
 import sys
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
+from pathlib import Path
 from types import FrameType
 from typing import Any
 
@@ -88,9 +90,17 @@ def summary(report: Mapping[str, Any], examples: Iterable[Mapping[str, str]]) ->
             "",
             *translations(examples),
             f"model: {model}",
-            f"next:  python -m seq2seq translate {shlex.quote(model)} < in.txt > out.txt",
+            f"next:  {python()} -m seq2seq translate {shlex.quote(model)} < in.txt > out.txt",
         )
     )
+
+
+def python() -> str:
+    """How this Python is called from here: `python` where the environment is active."""
+    place, here, found = Path(sys.executable), Path.cwd(), shutil.which("python")
+    if found and Path(found).parent == place.parent:
+        return "python"
+    return shlex.quote(str(place.relative_to(here) if place.is_relative_to(here) else place))
 
 
 def translations(examples: Iterable[Mapping[str, str]]) -> Iterator[str]:

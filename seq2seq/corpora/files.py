@@ -86,7 +86,7 @@ def locate(settings: CorpusSettings, packed: Iterable[str] | None = None) -> dic
     if not settings.directory:
         raise ConfigError(
             "corpus.kind = files needs corpus.directory: the folder that holds the corpus (a model folder does not say "
-            "where its corpus lay)."
+            "where its corpus lay), for example --set corpus.directory=texts."
         )
     folder = Path(settings.directory)
     if not folder.is_dir():

@@ -16,6 +16,7 @@ from prefect.client.schemas.filters import FlowRunFilter, FlowRunFilterName
 from prefect.client.schemas.objects import FlowRun, StateType
 from prefect.states import Cancelling
 
+from flows import console
 from flows.__main__ import main
 
 CHECKOUT = Path(__file__).parents[2]
@@ -210,6 +211,7 @@ def test_the_validation_split_is_scored_where_it_is_asked_for(
         (["train", "demo", "--set", "training.learning_rat=1"], "no such setting; did you mean learning_rate?"),
         (["train", "demo", "--set", "training.learning_rate=-1"], "greater than 0, not -1"),
         (["train", "demo", "--set", "seed"], "write section.field=value"),
+        (["train", "demo", "--set", "training.max_minutes", "3"], "with an equals sign: --set training.max_minutes=3"),
         (["evaluate", "nowhere"], "There is no model folder nowhere"),
         (["plan", "demo", "--set", "corpus.kind=files"], "corpus.directory"),
         (["train"], "requires an argument"),
@@ -299,3 +301,18 @@ def test_plan_tells_what_a_run_would_do_and_imports_neither_prefect_nor_torch(
     assert done.stdout.splitlines()[0] == "fetch: stale, not done yet"
     assert done.stdout.splitlines()[-1] == "evaluate: depends on what train and clean will give"
     assert not (tmp_path / "none").exists()
+
+
+@pytest.mark.parametrize(
+    ("found", "here", "called"),
+    [("bin", "elsewhere", "python"), ("other", ".", "env/bin/python"), ("other", "elsewhere", "{}/env/bin/python")],
+)
+def test_the_next_command_names_a_python_that_is_there(
+    found: str, here: str, called: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "elsewhere").mkdir()
+    monkeypatch.chdir(tmp_path / here)
+    monkeypatch.setattr(sys, "executable", str(tmp_path / "env" / "bin" / "python"))
+    monkeypatch.setattr("flows.console.shutil.which", lambda name: str(tmp_path / "env" / found / name))
+
+    assert console.python() == called.format(tmp_path)
