@@ -21,7 +21,6 @@ from tokenizers import Tokenizer
 
 from benchmarks.plain import BEFORE_TRAINING, do_all
 from benchmarks.timing import markdown_table
-from seq2seq.artifacts import Record, Workspace
 from seq2seq.config import Config, load_config
 from seq2seq.corpora.pairs import SIDES
 from seq2seq.device import configure
@@ -30,6 +29,7 @@ from seq2seq.training.data import read_training_data
 from seq2seq.training.learner import Learner
 from seq2seq.training.peers import Alone
 from seq2seq.training.shares import shares
+from seq2seq.workspace.artifacts import Record, Workspace
 
 WAYS = ("as it is", "torch.compile")
 

@@ -25,9 +25,9 @@ from cyclopts import App
 from benchmarks.plain import do_all
 from benchmarks.prefect_server import prefect_server
 from benchmarks.timing import CHECKOUT, markdown_table
-from seq2seq.artifacts import Workspace
 from seq2seq.config import load_config
 from seq2seq.pipeline import STEPS
+from seq2seq.workspace.artifacts import Workspace
 
 SETTINGS = ("training.max_epochs=0", "training.patience=1000", "runtime.threads=1")
 app = App(help="Measure what orchestration costs.")

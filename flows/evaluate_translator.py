@@ -3,10 +3,10 @@
 from pathlib import Path
 from typing import Literal
 
-from seq2seq.artifacts import Workspace
-from seq2seq.champions import resolve
 from seq2seq.config import Config
-from seq2seq.inheritance import check_held_out
+from seq2seq.registry.champions import resolve
+from seq2seq.registry.inheritance import check_held_out
+from seq2seq.workspace.artifacts import Workspace
 from tasks.adoption import adopt
 from tasks.corpus import clean, fetch
 from tasks.delivery import report

@@ -16,11 +16,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, BinaryIO, TypeAlias, cast
 
 from seq2seq.config import Config, validate_config
+from seq2seq.decoding.request import PRECISIONS, check_n_best
+from seq2seq.decoding.translation import Translation
 from seq2seq.errors import UserError
 from seq2seq.guard import TRACEBACK, guarded, open_what_is_shut
-from seq2seq.request import PRECISIONS, check_n_best
-from seq2seq.sharing import PIPELINE, int8_cost, scored_with
-from seq2seq.translation import Translation
+from seq2seq.registry.sharing import PIPELINE, int8_cost, scored_with
 from seq2seq.translator_pool import TranslatorPool
 
 if TYPE_CHECKING:
@@ -104,9 +104,9 @@ def _pairs(lines: Sequence[str], before: int) -> Iterator[list[tuple[str, str]]]
 
 def _prepared(options: argparse.Namespace) -> tuple[Config, Any]:
     """The settings, and what a translator is loaded with, both checked before PyTorch, whose import takes seconds."""
-    from seq2seq.champions import resolve_each
     from seq2seq.export.reading import check_request_of_export
-    from seq2seq.model_folder import check_model, is_export
+    from seq2seq.registry.champions import resolve_each
+    from seq2seq.registry.model_folder import check_model, is_export
 
     folders = resolve_each(options.models)
     config = _config(options, folders[0])

@@ -15,7 +15,7 @@ import torch
 from torch import Tensor
 
 from seq2seq.ragged import Indices, Ragged
-from seq2seq.special_tokens import BOS, EOS, PAD
+from seq2seq.subwords.special_tokens import BOS, EOS, PAD
 
 TOKENS_PER_SENTENCE = 128
 """A batch to decode holds so many tokens for each of its sentences at most: of long sentences it holds fewer."""

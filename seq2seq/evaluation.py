@@ -11,18 +11,18 @@ from typing import Any
 
 import numpy as np
 
-from seq2seq.artifacts import Artifact
-from seq2seq.attention_maps import attention_map
 from seq2seq.corpora.pairs import Pairs, read_pairs
+from seq2seq.decoding.attention_maps import attention_map
+from seq2seq.decoding.quantization import int8_runs
+from seq2seq.decoding.translation import Translation
 from seq2seq.device import DECODING_KERNELS, configure
 from seq2seq.errors import CorpusError, TrainingInterrupted
 from seq2seq.metrics import SentenceScores, bleu_of, score, score_sentences
-from seq2seq.model_folder import LoadedModel, load_model
 from seq2seq.pipeline import Job
-from seq2seq.quantization import int8_runs
+from seq2seq.registry.model_folder import LoadedModel, load_model
 from seq2seq.settings.evaluation import EvaluationSettings
-from seq2seq.translation import Translation
 from seq2seq.translator import Translator
+from seq2seq.workspace.artifacts import Artifact
 
 EXAMPLES = 5
 """Sentences of each kind that the statistics show: any, the best, the worst."""

@@ -12,10 +12,10 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
-from seq2seq.artifacts import RECORD_FORMAT, Record, Workspace, digest_of
-from seq2seq.code_digests import code_digests
 from seq2seq.settings.runtime import RuntimeSettings
 from seq2seq.settings.section import Section
+from seq2seq.workspace.artifacts import RECORD_FORMAT, Record, Workspace, digest_of
+from seq2seq.workspace.code_digests import code_digests
 
 
 @dataclass(frozen=True)
@@ -69,21 +69,21 @@ STEPS: dict[str, Step] = {
         ),
         Step(
             "tokenize",
-            "seq2seq.tokenization:tokenize",
+            "seq2seq.subwords.tokenization:tokenize",
             ("tokenization",),
             {"clean": ("train", "valid")},
             ("tokenizers", "pyarrow"),
         ),
         Step(
             "vocabulary",
-            "seq2seq.vocabulary:learn",
+            "seq2seq.subwords.vocabulary:learn",
             ("vocabulary",),
             {"tokenize": ("rules", "train")},
             ("tokenizers",),
         ),
         Step(
             "encode",
-            "seq2seq.encoding:encode",
+            "seq2seq.subwords.encoding:encode",
             (),
             {"tokenize": ("train", "valid"), "vocabulary": ()},
             ("tokenizers", "pyarrow"),
@@ -107,7 +107,7 @@ STEPS: dict[str, Step] = {
 
 INHERITED = replace(
     STEPS["vocabulary"],
-    work="seq2seq.vocabulary:inherit",
+    work="seq2seq.subwords.vocabulary:inherit",
     sections=(),
     inputs={"tokenize": ("train",), "parent": ("source_tokenizer", "target_tokenizer")},
 )

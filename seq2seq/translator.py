@@ -13,22 +13,22 @@ import torch
 from tokenizers import Tokenizer
 
 from seq2seq.batching import batches_by_length, pad_sources
-from seq2seq.beam_search import beam_search
-from seq2seq.champions import resolve_each
-from seq2seq.decoding import StepModel, greedy, longest_translation
+from seq2seq.decoding.beam_search import beam_search
+from seq2seq.decoding.ensemble import Ensemble
+from seq2seq.decoding.forced import forced_scores
+from seq2seq.decoding.quantization import quantized
+from seq2seq.decoding.request import check_n_best, check_precision, check_search, chunks_of, texts_of
+from seq2seq.decoding.steps import StepModel, greedy, longest_translation
+from seq2seq.decoding.translation import Translation
 from seq2seq.device import DECODING_KERNELS, autocast, configure, product_type
-from seq2seq.ensemble import Ensemble
 from seq2seq.errors import CorpusError, ModelError
 from seq2seq.export.reading import check_request_of_export
-from seq2seq.forced_decoding import forced_scores
-from seq2seq.model_folder import FolderConfig, LoadedModel, is_export, load_model, tokenizers_of
 from seq2seq.models.linear import packed
 from seq2seq.models.seq2seq import Seq2Seq
-from seq2seq.quantization import quantized
-from seq2seq.request import check_n_best, check_precision, check_search, chunks_of, texts_of
+from seq2seq.registry.champions import resolve_each
+from seq2seq.registry.model_folder import FolderConfig, LoadedModel, is_export, load_model, tokenizers_of
 from seq2seq.settings.runtime import RuntimeSettings
-from seq2seq.special_tokens import UNK
-from seq2seq.translation import Translation
+from seq2seq.subwords.special_tokens import UNK
 
 FEWEST_SENTENCES = 32
 """No batch is made smaller than that to give another core something to do."""
@@ -81,10 +81,10 @@ class Translator:
         precision: str = "fp32",
         target_language: str = "",
     ) -> Self:
-        """Load a model folder, or several that decode as one (`seq2seq.ensemble`) and share their vocabularies.
+        """Load a model folder, or several with the same vocabularies that decode as one (`seq2seq.decoding.ensemble`).
 
         `precision` is fp32, bf16, auto (bf16 where the processor computes in it) or int8 (see
-        `seq2seq.quantization`; what it leaves in floating point is as in auto), which runs on the CPU.
+        `seq2seq.decoding.quantization`; what it leaves in floating point is as in auto), which runs on the CPU.
 
         The folder of a language pair (models/ko-en) stands for the model that is in use there. `target_language` may
         be either language of a model for both directions; if empty, it is the one that config.json names. The folder
@@ -133,7 +133,7 @@ class Translator:
         (blank, or nothing but invisible characters) has an empty translation and never reaches the model.
         `progress` is told after each batch how many sentences are done, and may raise to end the work.
 
-        Raises ConfigError for options that are out of range, and what `seq2seq.request.texts_of` does.
+        Raises ConfigError for options that are out of range, and what `seq2seq.decoding.request.texts_of` does.
         """
         check_search(beam_size, length_penalty, batch_sentences)
         beam = partial(beam_search, beam_size=beam_size, length_penalty=length_penalty)
@@ -210,7 +210,7 @@ class Translator:
         What beam search would give these very tokens: with the default the mean of the tokens' log-probabilities, which
         sorts the pairs of a corpus by how well they fit, or another system's translations by what this model thinks of
         them. A sentence without a token is scored like any other. Raises ConfigError for options that are out of range,
-        CorpusError where the two sides differ in number, and what `seq2seq.request.texts_of` does.
+        CorpusError where the two sides differ in number, and what `seq2seq.decoding.request.texts_of` does.
         """
         check_search(1, length_penalty, batch_sentences)
         texts = texts_of(sources), texts_of(translations)

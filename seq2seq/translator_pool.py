@@ -10,13 +10,13 @@ from types import TracebackType
 from typing import Any, Self
 
 from seq2seq import translator_process
-from seq2seq.champions import resolve_each
 from seq2seq.children import PATIENCE_SECONDS, Child, end
 from seq2seq.cores import usable_cores
+from seq2seq.decoding.request import check_n_best, check_precision, check_search, texts_of
+from seq2seq.decoding.translation import Translation
 from seq2seq.errors import Seq2SeqError
-from seq2seq.request import check_n_best, check_precision, check_search, texts_of
+from seq2seq.registry.champions import resolve_each
 from seq2seq.settings.runtime import RuntimeSettings
-from seq2seq.translation import Translation
 
 AFTER_AN_ERROR_SECONDS = 1
 """Time that processes get to end which may be in the middle of a translation that nobody wants any more."""

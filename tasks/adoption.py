@@ -2,10 +2,10 @@
 
 from pathlib import Path
 
-from seq2seq import adoption, inheritance
-from seq2seq.adoption import ModelSource
-from seq2seq.artifacts import Record
 from seq2seq.config import Config
+from seq2seq.registry import adoption, inheritance
+from seq2seq.registry.adoption import ModelSource
+from seq2seq.workspace.artifacts import Record
 from tasks.step import Work, cached_step
 
 

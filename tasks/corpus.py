@@ -3,11 +3,11 @@
 from prefect import task
 from prefect.cache_policies import NO_CACHE
 
-from seq2seq.artifacts import Record
 from seq2seq.corpora import fetching
-from seq2seq.planning import ASKED_REVISION
 from seq2seq.settings.cleaning import CleaningSettings
 from seq2seq.settings.corpus import CorpusSettings
+from seq2seq.workspace.artifacts import Record
+from seq2seq.workspace.planning import ASKED_REVISION
 from tasks.pages import cleaning_page, corpus_page
 from tasks.reporting import told
 from tasks.step import RETRY_RULE, Work, cached_step, current_run

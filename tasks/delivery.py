@@ -6,10 +6,10 @@ from typing import Any
 
 from prefect.context import FlowRunContext
 
-from seq2seq.artifacts import Record
-from seq2seq.model_card import card
-from seq2seq.report import build_report, write_report
-from seq2seq.sharing import assemble
+from seq2seq.registry.model_card import card
+from seq2seq.registry.sharing import assemble
+from seq2seq.workspace.artifacts import Record
+from seq2seq.workspace.report import build_report, write_report
 from tasks.locking import locks_for
 from tasks.step import PipelineRun
 from tasks.ui import show_summary

@@ -7,19 +7,19 @@ from typing import Any
 
 from prefect.events import emit_event
 
-from seq2seq.artifacts import Record, Workspace
-from seq2seq.champions import Decision, Shelf, taken_back
-from seq2seq.comparison import COMPARE, judge
 from seq2seq.config import Config
 from seq2seq.errors import ArtifactDamaged, ModelError
-from seq2seq.inheritance import check_held_out, obstacles
-from seq2seq.inventory import files_and_problem
-from seq2seq.model_card import card
-from seq2seq.model_folder import check_model
 from seq2seq.pipeline import CONTINUED, STEPS, ingredients
-from seq2seq.retraining import rules, scored_on, settled, siblings
+from seq2seq.registry.champions import Decision, Shelf, taken_back
+from seq2seq.registry.comparison import COMPARE, judge
+from seq2seq.registry.inheritance import check_held_out, obstacles
+from seq2seq.registry.inventory import files_and_problem
+from seq2seq.registry.model_card import card
+from seq2seq.registry.model_folder import check_model
+from seq2seq.registry.retraining import rules, scored_on, settled, siblings
+from seq2seq.registry.sharing import CARD, PIPELINE, SCORES, pipeline_json, scores_json
 from seq2seq.settings.evaluation import EvaluationSettings
-from seq2seq.sharing import CARD, PIPELINE, SCORES, pipeline_json, scores_json
+from seq2seq.workspace.artifacts import Record, Workspace
 from tasks.adoption import adopt
 from tasks.evaluation import evaluate
 from tasks.locking import locks_for

@@ -1,8 +1,8 @@
 """What a scheduled run does so that a workspace does not fill its disk."""
 
-from seq2seq.disk import in_units
 from seq2seq.errors import Seq2SeqError
-from seq2seq.pruning import prune
+from seq2seq.workspace.disk import in_units
+from seq2seq.workspace.pruning import prune
 from tasks.locking import locks_for
 from tasks.reporting import say
 from tasks.step import PipelineRun

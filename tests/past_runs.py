@@ -6,9 +6,9 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
-from seq2seq.artifacts import Record, Workspace, digest_of, write_text_atomically
 from seq2seq.config import Config
-from seq2seq.report import StepOutcome, build_report, write_report
+from seq2seq.workspace.artifacts import Record, Workspace, digest_of, write_text_atomically
+from seq2seq.workspace.report import StepOutcome, build_report, write_report
 
 NOON = datetime(2026, 11, 22, 12, tzinfo=UTC)
 REFERENCES = ["The dog sleeps.", "A cat runs there today.", "One man sees the small child.", "The woman eats."] * 3

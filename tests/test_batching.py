@@ -5,7 +5,7 @@ from hypothesis import strategies as st
 
 from seq2seq.batching import EncodedPairs, collate, cut_evenly, epoch_batches, plan_batches
 from seq2seq.ragged import Ragged
-from seq2seq.special_tokens import BOS, EOS, PAD
+from seq2seq.subwords.special_tokens import BOS, EOS, PAD
 
 
 def ragged(rows: list[list[int]]) -> Ragged:

@@ -8,7 +8,7 @@ import pytest
 
 from seq2seq.config import Config, load_config, preset_names
 from seq2seq.errors import ConfigError
-from seq2seq.report import config_digest
+from seq2seq.workspace.report import config_digest
 
 SECTIONS = [name for name in Config.model_fields if name != "name"]
 

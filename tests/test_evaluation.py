@@ -5,16 +5,16 @@ from typing import Any
 
 import pytest
 
-from seq2seq.artifacts import Artifact
 from seq2seq.corpora.pairs import pairs_of, write_pairs
 from seq2seq.errors import CorpusError, ModelError, TrainingInterrupted
 from seq2seq.evaluation import EvaluationProgress, evaluate
-from seq2seq.model_folder import load_model
 from seq2seq.pipeline import Job
-from seq2seq.report import SCORES
+from seq2seq.registry.model_folder import load_model
 from seq2seq.settings.evaluation import EvaluationSettings
 from seq2seq.settings.runtime import RuntimeSettings
 from seq2seq.translator import Translator
+from seq2seq.workspace.artifacts import Artifact
+from seq2seq.workspace.report import SCORES
 from tests.tiny import write_tiny_model
 
 RUNTIME = RuntimeSettings(threads=1, device="cpu")

@@ -10,10 +10,10 @@ from typing import Any
 import pytest
 
 from flows.__main__ import main
-from seq2seq.artifacts import Record, Workspace, write_text_atomically
-from seq2seq.disk import in_units, writing
 from seq2seq.errors import ConfigError, DiskError
 from seq2seq.pipeline import STEPS
+from seq2seq.workspace.artifacts import Record, Workspace, write_text_atomically
+from seq2seq.workspace.disk import in_units, writing
 
 DISK_KIB = 2048
 

@@ -21,18 +21,18 @@ from tokenizers import Tokenizer
 
 from seq2seq import __main__ as command
 from seq2seq.batching import pad_sources
-from seq2seq.decoding import greedy, longest_translation
+from seq2seq.decoding.steps import greedy, longest_translation
 from seq2seq.errors import ConfigError, ExportDiffers, ModelError, UserError
 from seq2seq.export import folder as export_folder
 from seq2seq.export.agreement import LENGTHS, require_equal
 from seq2seq.export.folder import export_model
 from seq2seq.export.graphs import flatten, rebuild
 from seq2seq.export.translate import Translator as Exported
-from seq2seq.language_tags import language_tag
-from seq2seq.model_folder import LoadedModel, check_model, load_model
 from seq2seq.models.memory import Memory, State
+from seq2seq.registry.model_folder import LoadedModel, check_model, load_model
 from seq2seq.settings.runtime import RuntimeSettings
-from seq2seq.special_tokens import EOS
+from seq2seq.subwords.language_tags import language_tag
+from seq2seq.subwords.special_tokens import EOS
 from seq2seq.translator import Translator
 from seq2seq.translator_pool import TranslatorPool
 from tests.models.architectures import ARCHITECTURES

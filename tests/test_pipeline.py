@@ -8,12 +8,12 @@ from typing import Any
 
 import pytest
 
-from seq2seq.artifacts import Artifact, FileEntry, Record, Workspace, digest_of
-from seq2seq.code_digests import SOURCE_ROOT, code_digests
 from seq2seq.config import Config, load_config
 from seq2seq.errors import CorpusError
 from seq2seq.pipeline import STEPS, Job, Step, ingredients, perform
 from seq2seq.settings.section import Section
+from seq2seq.workspace.artifacts import Artifact, FileEntry, Record, Workspace, digest_of
+from seq2seq.workspace.code_digests import SOURCE_ROOT, code_digests
 
 MODULES = {step.name: step.work.partition(":")[0] for step in STEPS.values()}
 
@@ -103,7 +103,7 @@ def test_the_code_digest_follows_imports_wherever_they_stand(place: str, tmp_pat
 
 
 def test_infrastructure_makes_nothing_stale(source: Path) -> None:
-    for name in ("artifacts.py", "errors.py", "pipeline.py", "config.py", "settings/runtime.py"):
+    for name in ("workspace/artifacts.py", "errors.py", "pipeline.py", "config.py", "settings/runtime.py"):
         assert stale_after(source, name, '"""', 'ADDED = 1\n"""') == set(), name
 
 

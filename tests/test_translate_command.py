@@ -11,8 +11,8 @@ import pytest
 from seq2seq import __main__ as command
 from seq2seq.config import validate_config
 from seq2seq.errors import SourceUnavailable, UserError
+from seq2seq.registry.sharing import PIPELINE, SCORES, pipeline_json, scores_json
 from seq2seq.settings.runtime import RuntimeSettings
-from seq2seq.sharing import PIPELINE, SCORES, pipeline_json, scores_json
 from seq2seq.translator import Translator
 from tests.tiny import WITH_BF16, write_tiny_model
 

@@ -11,12 +11,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from seq2seq.batching import TOKENS_PER_SENTENCE, batches_by_length
+from seq2seq.decoding.translation import Translation
 from seq2seq.device import DECODING_KERNELS, FEW_KERNELS, KERNEL_CACHES
 from seq2seq.errors import ConfigError, CorpusError, ModelError
-from seq2seq.model_folder import load_model
+from seq2seq.registry.model_folder import load_model
 from seq2seq.settings.runtime import RuntimeSettings
-from seq2seq.special_tokens import EOS
-from seq2seq.translation import Translation
+from seq2seq.subwords.special_tokens import EOS
 from seq2seq.translator import BATCHES_PER_CHUNK, Translator
 from tests.tiny import PIECES, WITH_BF16, write_tiny_model
 

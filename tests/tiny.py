@@ -9,14 +9,14 @@ import torch
 from tokenizers import Tokenizer, models
 
 from seq2seq.device import supports_bf16
-from seq2seq.model_folder import write_model
 from seq2seq.models.build import build_model
 from seq2seq.models.seq2seq import Seq2Seq
+from seq2seq.registry.model_folder import write_model
 from seq2seq.settings.model import ModelSettings
 from seq2seq.settings.tokenization import TokenizationSettings
-from seq2seq.special_tokens import SPECIAL_TOKENS, UNK
-from seq2seq.tokenization import build_rules
-from seq2seq.vocabulary import build_decoder
+from seq2seq.subwords.special_tokens import SPECIAL_TOKENS, UNK
+from seq2seq.subwords.tokenization import build_rules
+from seq2seq.subwords.vocabulary import build_decoder
 
 WITH_BF16 = pytest.mark.skipif(not supports_bf16(torch.device("cpu")), reason="this processor has no bf16")
 PIECES: dict[str, Sequence[str]] = {

@@ -7,17 +7,17 @@ from pathlib import Path
 from benchmarks.peers.systems import EXPORT_INT8
 from benchmarks.peers.turns import Job as Asked
 from benchmarks.peers.turns import TrainingTurns, Turns, read_job, serve
-from seq2seq.artifacts import Record, Workspace
 from seq2seq.config import load_config
 from seq2seq.export.folder import export_model
-from seq2seq.model_folder import write_model
 from seq2seq.pipeline import Job
+from seq2seq.registry.model_folder import write_model
 from seq2seq.settings.model import ModelSettings
 from seq2seq.settings.runtime import RuntimeSettings
 from seq2seq.settings.training import TrainingSettings
 from seq2seq.training import loop
 from seq2seq.training.shares import Share
 from seq2seq.translator import Translator
+from seq2seq.workspace.artifacts import Record, Workspace
 
 
 def settings(asked: Asked) -> tuple[ModelSettings, TrainingSettings]:

@@ -16,16 +16,16 @@ from flows.commands.options import DEFAULT_WORKSPACE, LockServer, WorkspacePath,
 from flows.connection import configured_address
 from flows.login import login
 from flows.tables import Cell, bleu_with_interval, local_time, show_table
-from seq2seq.adoption import made_with
-from seq2seq.artifacts import Workspace
-from seq2seq.champions import WAY_OUT, Decision, Shelf, champion_of, model_digest, resolve
 from seq2seq.config import Config, validate_config
-from seq2seq.disk import writing
 from seq2seq.errors import ConfigError, ModelError, UserError, did_you_mean
-from seq2seq.inventory import Entry, Evaluation, entries, evaluations, files_and_problem
-from seq2seq.model_folder import check_model
-from seq2seq.runs import all_runs
-from seq2seq.sharing import CARD, PIPELINE, SCORES, pipeline_json
+from seq2seq.registry.adoption import made_with
+from seq2seq.registry.champions import WAY_OUT, Decision, Shelf, champion_of, model_digest, resolve
+from seq2seq.registry.inventory import Entry, Evaluation, entries, evaluations, files_and_problem
+from seq2seq.registry.model_folder import check_model
+from seq2seq.registry.sharing import CARD, PIPELINE, SCORES, pipeline_json
+from seq2seq.workspace.artifacts import Workspace
+from seq2seq.workspace.disk import writing
+from seq2seq.workspace.runs import all_runs
 from tasks.locking import locks_for
 
 app = App(name="models", help="The models of each language pair, and which of them is in use.", version_flags=[])

@@ -9,11 +9,11 @@ from typing import Literal
 
 from flows import console
 from flows.commands.options import DEFAULT_WORKSPACE, ConfigName, ContinueFrom, Settings, WorkspacePath
-from seq2seq.adoption import made_with
-from seq2seq.artifacts import Workspace
-from seq2seq.champions import resolve
 from seq2seq.config import load_config
-from seq2seq.inheritance import check
+from seq2seq.registry.adoption import made_with
+from seq2seq.registry.champions import resolve
+from seq2seq.registry.inheritance import check
+from seq2seq.workspace.artifacts import Workspace
 
 
 def train(

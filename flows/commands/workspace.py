@@ -9,9 +9,9 @@ from cyclopts import App, Parameter
 from cyclopts.validators import Number
 
 from flows.commands.options import DEFAULT_WORKSPACE, LockServer, WorkspacePath, with_locks
-from seq2seq.artifacts import Workspace
-from seq2seq.disk import in_units
-from seq2seq.pruning import PruneReport, prune, sizes
+from seq2seq.workspace.artifacts import Workspace
+from seq2seq.workspace.disk import in_units
+from seq2seq.workspace.pruning import PruneReport, prune, sizes
 from tasks.locking import locks_for
 from tasks.locks import FileLocks
 

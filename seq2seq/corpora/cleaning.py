@@ -6,12 +6,12 @@ from typing import Any
 
 import pandas as pd
 
-from seq2seq.artifacts import Artifact
 from seq2seq.corpora.pairs import SIDES, pairs_of, read_pairs, write_pairs
 from seq2seq.corpora.whitespace import fold
 from seq2seq.errors import CorpusError
 from seq2seq.pipeline import Job
 from seq2seq.settings.cleaning import CleaningSettings
+from seq2seq.workspace.artifacts import Artifact
 
 SPLITS = ("train", "valid", "test")
 REASONS = ("empty", "too_long", "length_ratio", "duplicate", "copy", "leak")

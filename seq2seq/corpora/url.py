@@ -24,11 +24,11 @@ from pathlib import Path, PurePosixPath
 from typing import IO, TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
-from seq2seq.artifacts import digest_of, file_sha256, write_text_atomically
 from seq2seq.corpora import files
 from seq2seq.errors import ConfigError, CorpusError, SourceUnavailable
-from seq2seq.flock import locked
 from seq2seq.settings.corpus import CorpusSettings, with_aliases
+from seq2seq.workspace.artifacts import digest_of, file_sha256, write_text_atomically
+from seq2seq.workspace.flock import locked
 
 if TYPE_CHECKING:
     import httpx

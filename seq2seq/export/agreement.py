@@ -12,11 +12,11 @@ import torch
 from torch import Tensor
 
 from seq2seq.batching import pad_sources
-from seq2seq.decoding import NEVER_WRITTEN, greedy, longest_translation
+from seq2seq.decoding.steps import NEVER_WRITTEN, greedy, longest_translation
 from seq2seq.errors import ExportDiffers
 from seq2seq.export.translate import Translator
-from seq2seq.model_folder import LoadedModel
-from seq2seq.special_tokens import BOS, EOS, SPECIAL_TOKENS
+from seq2seq.registry.model_folder import LoadedModel
+from seq2seq.subwords.special_tokens import BOS, EOS, SPECIAL_TOKENS
 
 LENGTHS = (1, 2, 3, 5, 8, 13, 21, 34)
 """Tokens of the sources that are compared: random ones, since a model has no text of its own."""

@@ -22,13 +22,10 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from seq2seq.artifacts import FileEntry, file_sha256
-from seq2seq.champions import resolve
-from seq2seq.disk import writing
 from seq2seq.errors import UserError
 from seq2seq.export.reading import FORMAT, GRAPHS, INSTALL
-from seq2seq.language_tags import language_tag
-from seq2seq.model_folder import (
+from seq2seq.registry.champions import resolve
+from seq2seq.registry.model_folder import (
     EXPORT_KIND,
     SOURCE_TOKENIZER,
     TARGET_TOKENIZER,
@@ -36,8 +33,11 @@ from seq2seq.model_folder import (
     check_model,
     load_model,
 )
-from seq2seq.sharing import PIPELINE
-from seq2seq.special_tokens import BOS, EOS, PAD, UNK
+from seq2seq.registry.sharing import PIPELINE
+from seq2seq.subwords.language_tags import language_tag
+from seq2seq.subwords.special_tokens import BOS, EOS, PAD, UNK
+from seq2seq.workspace.artifacts import FileEntry, file_sha256
+from seq2seq.workspace.disk import writing
 
 if TYPE_CHECKING:
     import onnx_ir
@@ -142,7 +142,7 @@ def _check(folder: Path, loaded: LoadedModel, int8: bool) -> Agreement:
 
 
 def _config(folder: Path, loaded: LoadedModel, weights: str) -> dict[str, Any]:
-    from seq2seq.decoding import NEVER_WRITTEN, longest_translation
+    from seq2seq.decoding.steps import NEVER_WRITTEN, longest_translation
 
     described = loaded.config.model_dump(mode="json", exclude={"format", "kind", "files"})
     tag = language_tag(loaded.config.target_language)

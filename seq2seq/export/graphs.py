@@ -21,7 +21,7 @@ from torch import Tensor, nn
 
 from seq2seq.export.recurrent_nodes import with_nodes
 from seq2seq.models.seq2seq import Seq2Seq
-from seq2seq.special_tokens import BOS, EOS
+from seq2seq.subwords.special_tokens import BOS, EOS
 
 Tree = Any
 """A tensor, None, or a tuple of these: what a Memory or a State is made of."""

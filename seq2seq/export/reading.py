@@ -5,7 +5,7 @@ from importlib.util import find_spec
 from pathlib import Path
 
 from seq2seq.errors import ConfigError, ModelError, UserError
-from seq2seq.model_folder import (
+from seq2seq.registry.model_folder import (
     CONFIG,
     SOURCE_TOKENIZER,
     TARGET_TOKENIZER,

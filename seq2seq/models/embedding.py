@@ -8,7 +8,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from seq2seq.models.dropout import dropout
-from seq2seq.special_tokens import PAD
+from seq2seq.subwords.special_tokens import PAD
 
 
 class Dropout(nn.Module):

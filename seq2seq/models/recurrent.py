@@ -16,7 +16,7 @@ from seq2seq.models.recurrent_step import DecoderStep, Stepper
 from seq2seq.models.repeated import RepeatedProducts, repeated
 from seq2seq.models.seq2seq import Seq2Seq
 from seq2seq.settings.model import ModelSettings
-from seq2seq.special_tokens import PAD
+from seq2seq.subwords.special_tokens import PAD
 
 INITIAL_RANGE = 0.1
 """Of matrices, to both sides of zero, at least (see `_initialise`)."""

@@ -9,7 +9,7 @@ from typing import Generic
 
 from torch import Tensor, nn
 
-from seq2seq.decoding import StepModel
+from seq2seq.decoding.steps import StepModel
 from seq2seq.models.linear import LinearMaker
 from seq2seq.models.memory import MemoryT, StateT
 

@@ -8,8 +8,8 @@ from zipfile import BadZipFile, ZipFile
 
 import torch
 
-from seq2seq.disk import writing
 from seq2seq.errors import DiskError, UserError
+from seq2seq.workspace.disk import writing
 
 FILE = "checkpoint.pt"
 

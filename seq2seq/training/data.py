@@ -9,7 +9,7 @@ from tokenizers import Tokenizer
 from seq2seq.batching import EncodedPairs, cut_evenly, epoch_batches, plan_batches, read_begins, read_encoded
 from seq2seq.ragged import Indices
 from seq2seq.settings.training import TrainingSettings
-from seq2seq.subword_sampling import SubwordSampler
+from seq2seq.subwords.sampling import SubwordSampler
 
 Resample = Callable[[np.random.Generator], EncodedPairs]
 SUBWORDS = 1

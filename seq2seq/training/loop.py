@@ -18,7 +18,6 @@ from typing import Any
 import torch
 from tokenizers import Tokenizer
 
-from seq2seq.artifacts import Artifact
 from seq2seq.batching import read_encoded
 from seq2seq.corpora.pairs import SIDES, read_pairs
 from seq2seq.device import (
@@ -30,11 +29,11 @@ from seq2seq.device import (
     training_kernels,
 )
 from seq2seq.errors import Seq2SeqError, TrainingInterrupted, UserError
-from seq2seq.model_folder import fill, write_model
 from seq2seq.models.build import build_model
 from seq2seq.models.seq2seq import Seq2Seq
 from seq2seq.peak_memory import peak_memory_mib
 from seq2seq.pipeline import Job
+from seq2seq.registry.model_folder import fill, write_model
 from seq2seq.settings.model import ModelSettings
 from seq2seq.settings.training import TrainingSettings
 from seq2seq.training.checkpoint import load_checkpoint, save_checkpoint
@@ -45,6 +44,7 @@ from seq2seq.training.replicas import Replicas
 from seq2seq.training.schedule import learning_rate, steps_by_settings, steps_in_time
 from seq2seq.training.shares import Share, ahead, shares
 from seq2seq.training.validation import Validation
+from seq2seq.workspace.artifacts import Artifact
 
 UNMEASURED_STEPS = 5
 """First steps are slow (kernels are chosen, memory is taken): they do not count when the speed is measured."""

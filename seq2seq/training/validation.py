@@ -10,7 +10,7 @@ from sacrebleu.metrics.bleu import BLEU
 from tokenizers import Tokenizer
 
 from seq2seq.batching import EncodedPairs, batches_by_length, collate, pad_sources
-from seq2seq.decoding import greedy, longest_translation
+from seq2seq.decoding.steps import greedy, longest_translation
 from seq2seq.device import autocast, product_type
 from seq2seq.errors import CorpusError
 from seq2seq.models.linear import packed

@@ -8,12 +8,12 @@ update and stay a candidate: on the validation split the result is never worse t
 from collections.abc import Mapping
 from typing import Any
 
-from seq2seq.artifacts import Artifact
-from seq2seq.model_folder import WEIGHTS
 from seq2seq.pipeline import Job
+from seq2seq.registry.model_folder import WEIGHTS
 from seq2seq.settings.model import ModelSettings
 from seq2seq.settings.training import TrainingSettings
 from seq2seq.training.loop import train_from
+from seq2seq.workspace.artifacts import Artifact
 
 
 def train(
@@ -27,8 +27,9 @@ def train(
 ) -> Mapping[str, Any]:
     """Train as `seq2seq.training.loop.train` does, from the weights in the model folder `parent`.
 
-    `vocabulary` is the parent's (`seq2seq.vocabulary.inherit`), and `seq2seq.inheritance` has found nothing else that
-    speaks against it. Raises ModelError when the weights do not fit the network, and what an ordinary training raises.
+    `vocabulary` is the parent's (`seq2seq.subwords.vocabulary.inherit`), and `seq2seq.registry.inheritance` has found
+    nothing else that speaks against it. Raises ModelError when the weights do not fit the network, and what an ordinary
+    training raises.
     """
     statistics = train_from(parent.file(WEIGHTS), model, training, encode, vocabulary, clean, job)
     return statistics | {"parent": parent.folder.name}

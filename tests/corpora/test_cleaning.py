@@ -6,13 +6,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from seq2seq.artifacts import Artifact
 from seq2seq.corpora.cleaning import REASONS, clean, count_words, find_reasons
 from seq2seq.corpora.pairs import pairs_of, read_pairs, write_pairs
 from seq2seq.corpora.whitespace import fold
 from seq2seq.errors import CorpusError
 from seq2seq.pipeline import Job
 from seq2seq.settings.cleaning import CleaningSettings
+from seq2seq.workspace.artifacts import Artifact
 
 Rows = list[tuple[str, str]]
 GOOD = ("Das ist gut.", "This is good.")

@@ -16,14 +16,14 @@ from typing import Any
 
 import pytest
 
-from seq2seq.artifacts import Workspace, write_text_atomically
 from seq2seq.config import Config
 from seq2seq.corpora import fetching, url
 from seq2seq.corpora.pairs import read_pairs
 from seq2seq.errors import ConfigError, CorpusError, SourceUnavailable
 from seq2seq.pipeline import STEPS, Job, ingredients, perform
-from seq2seq.planning import plan
 from seq2seq.settings.corpus import CorpusSettings
+from seq2seq.workspace.artifacts import Workspace, write_text_atomically
+from seq2seq.workspace.planning import plan
 
 TEXTS = {
     f"{split}.{language}": "".join(f"{split} {language} {number}\n" for number in range(50))

@@ -13,11 +13,11 @@ import pytest
 from flows.__main__ import main
 from flows.train_translator import train_translator
 from seq2seq import pipeline
-from seq2seq.artifacts import Record, Workspace, digest_of
-from seq2seq.code_digests import code_digests
 from seq2seq.config import Config
 from seq2seq.errors import UserError
-from seq2seq.planning import plan
+from seq2seq.workspace.artifacts import Record, Workspace, digest_of
+from seq2seq.workspace.code_digests import code_digests
+from seq2seq.workspace.planning import plan
 from tasks.acceptance import accept
 from tasks.locks import FileLocks
 

@@ -276,7 +276,7 @@ def test_ctrl_c_says_that_the_same_command_goes_on(
     def interrupt(*arguments: object) -> None:
         raise KeyboardInterrupt
 
-    monkeypatch.setattr("seq2seq.planning.plan", interrupt)
+    monkeypatch.setattr("seq2seq.workspace.planning.plan", interrupt)
 
     assert main(["plan", "demo"]) == 130
     assert capsys.readouterr().err.startswith("Interrupted. What is done stays done")

@@ -10,11 +10,11 @@ import pytest
 
 from flows.__main__ import main
 from flows.train_translator import train_translator
-from seq2seq.artifacts import Record, Workspace
-from seq2seq.champions import Decision, Shelf, model_digest
 from seq2seq.config import Config, load_config
 from seq2seq.errors import ModelError
-from seq2seq.planning import plan
+from seq2seq.registry.champions import Decision, Shelf, model_digest
+from seq2seq.workspace.artifacts import Record, Workspace
+from seq2seq.workspace.planning import plan
 from tests.tiny import write_tiny_model
 
 pytestmark = pytest.mark.usefixtures("prefect_server")

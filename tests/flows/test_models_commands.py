@@ -16,10 +16,10 @@ from typing import Any
 import pytest
 
 from flows.__main__ import main
-from seq2seq.champions import Shelf, model_digest
 from seq2seq.config import Config
+from seq2seq.registry.champions import Shelf, model_digest
+from seq2seq.registry.sharing import assemble
 from seq2seq.settings.corpus import CorpusSettings
-from seq2seq.sharing import assemble
 from tests.past_runs import make_run
 from tests.tiny import write_tiny_model
 

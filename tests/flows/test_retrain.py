@@ -13,9 +13,9 @@ import pytest
 
 from flows.__main__ import main
 from flows.retrain_translator import retrain_translator
-from seq2seq.champions import Decision, Shelf
 from seq2seq.config import Config, load_config
 from seq2seq.errors import ConfigError, ModelError
+from seq2seq.registry.champions import Decision, Shelf
 
 CHECKOUT = Path(__file__).parents[2]
 First = tuple[Path, dict[str, Any]]
@@ -273,7 +273,7 @@ def test_a_run_killed_between_scoring_and_promotion_is_finished_by_the_next(site
     site.edit()
     program = """
 import os, signal, sys
-from seq2seq.champions import Shelf
+from seq2seq.registry.champions import Shelf
 from flows.__main__ import main
 Shelf.record = lambda shelf, decision: os.kill(os.getpid(), signal.SIGKILL)
 main(sys.argv[1:])
@@ -373,7 +373,7 @@ def test_two_retrainings_at_once_promote_once(site: Site, prefect_server: str) -
 def test_a_decision_taken_meanwhile_is_seen_under_the_lock_and_the_comparison_is_made_again(
     site: Site, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from seq2seq import comparison
+    from seq2seq.registry import comparison
     from tasks import promotion
 
     site.edit()

@@ -14,9 +14,9 @@ import pytest
 
 from flows.evaluate_translator import evaluate_translator
 from flows.train_translator import train_translator
-from seq2seq.artifacts import Record, Workspace
 from seq2seq.config import Config, load_config
 from seq2seq.errors import ConfigError, CorpusError
+from seq2seq.workspace.artifacts import Record, Workspace
 from tasks import delivery
 
 STEPS = ["fetch", "clean", "tokenize", "vocabulary", "encode", "train", "evaluate"]

@@ -16,11 +16,11 @@ import pytest
 from flows.__main__ import main
 from flows.retrain_translator import retrain_translator
 from flows.train_translator import train_translator
-from seq2seq.artifacts import Workspace
 from seq2seq.config import Config
 from seq2seq.pipeline import STEPS
-from seq2seq.planning import plan
-from seq2seq.pruning import PruneReport, prune
+from seq2seq.workspace.artifacts import Workspace
+from seq2seq.workspace.planning import plan
+from seq2seq.workspace.pruning import PruneReport, prune
 from tasks.locks import FileLocks
 from tasks.presence import present
 

@@ -4,7 +4,7 @@ import pytest
 import torch
 
 from seq2seq.models.embedding import Dropout, Embedding
-from seq2seq.special_tokens import PAD
+from seq2seq.subwords.special_tokens import PAD
 
 TOKENS_BT = torch.randint(4, 20, (40, 50), generator=torch.Generator().manual_seed(1))
 

@@ -4,9 +4,9 @@ import pytest
 import torch
 from torch import nn
 
+from seq2seq.decoding.quantization import int8
 from seq2seq.models import linear
 from seq2seq.models.linear import LinearLayer, LinearMaker, packed, product, rounded
-from seq2seq.quantization import int8
 
 
 @pytest.fixture(params=[0, linear.LARGE], ids=["oneDNN", "too small for oneDNN"], autouse=True)

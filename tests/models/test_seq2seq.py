@@ -7,17 +7,17 @@ import pytest
 import torch
 from pydantic import ValidationError
 
-from seq2seq.beam_search import beam_search
 from seq2seq.config import validate_config
-from seq2seq.decoding import greedy
+from seq2seq.decoding.beam_search import beam_search
+from seq2seq.decoding.steps import greedy
 from seq2seq.errors import ConfigError
-from seq2seq.model_folder import load_model, write_model
 from seq2seq.models.build import build_model
 from seq2seq.models.linear import LinearMaker, packed, plain
 from seq2seq.models.recurrent_layers import RecurrentLayers
 from seq2seq.models.seq2seq import Seq2Seq
+from seq2seq.registry.model_folder import load_model, write_model
 from seq2seq.settings.model import ModelSettings
-from seq2seq.special_tokens import PAD
+from seq2seq.subwords.special_tokens import PAD
 from tests.models.architectures import ARCHITECTURES, SMALL
 from tests.tiny import write_vocabulary
 

@@ -11,15 +11,15 @@ import pytest
 import torch
 from torch.nn import functional
 
-from seq2seq.artifacts import Record, Workspace
 from seq2seq.batching import EncodedPairs, collate, epoch_batches, plan_batches, read_encoded
-from seq2seq.decoding import greedy
+from seq2seq.decoding.steps import greedy
 from seq2seq.errors import TrainingInterrupted
 from seq2seq.models.build import build_model
 from seq2seq.models.seq2seq import Seq2Seq
 from seq2seq.settings.model import ModelSettings
 from seq2seq.training.forcing import decoder_features
 from seq2seq.training.loss import linear_cross_entropy
+from seq2seq.workspace.artifacts import Record, Workspace
 from tests.models.architectures import ARCHITECTURES
 from tests.models.conftest import VOCABULARY
 

@@ -11,7 +11,7 @@ from seq2seq.models.build import build_model
 from seq2seq.models.linear import Linear, plain
 from seq2seq.models.transformer import Transformer, attend, attention_weights, sinusoids
 from seq2seq.settings.model import ModelSettings
-from seq2seq.special_tokens import PAD
+from seq2seq.subwords.special_tokens import PAD
 
 CPU = torch.device("cpu")
 SIZE = 23

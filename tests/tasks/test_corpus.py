@@ -8,12 +8,12 @@ from prefect.client.orchestration import get_client
 from prefect.client.schemas.filters import ArtifactFilter, ArtifactFilterFlowRunId
 from prefect.context import FlowRunContext
 
-from seq2seq.artifacts import Record, Workspace
 from seq2seq.config import load_config
 from seq2seq.corpora import hub
 from seq2seq.corpora.pairs import Pairs, pairs_of
-from seq2seq.planning import plan
 from seq2seq.settings.corpus import CorpusSettings
+from seq2seq.workspace.artifacts import Record, Workspace
+from seq2seq.workspace.planning import plan
 from tasks.corpus import clean, fetch
 from tasks.step import pipeline_run
 

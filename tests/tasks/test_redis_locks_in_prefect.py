@@ -13,10 +13,10 @@ import pytest
 import redis
 from prefect import flow
 
-from seq2seq.artifacts import Record, Workspace
 from seq2seq.config import Config
 from seq2seq.errors import SourceUnavailable
 from seq2seq.pipeline import STEPS, Job, Step
+from seq2seq.workspace.artifacts import Record, Workspace
 from tasks import step as step_module
 from tasks.redis_locks import LockLost
 from tasks.step import PipelineRun, Work, cached_step, pipeline_run

@@ -11,13 +11,13 @@ from prefect.serializers import Serializer
 from prefect.states import Failed
 
 from seq2seq import pipeline
-from seq2seq.adoption import ADOPT
-from seq2seq.artifacts import Record, Workspace, write_text_atomically
 from seq2seq.config import Config, validate_config
 from seq2seq.corpora.fetching import identity
 from seq2seq.errors import ArtifactDamaged, ConfigError, CorpusError, SourceUnavailable, UserError
 from seq2seq.pipeline import STEPS
+from seq2seq.registry.adoption import ADOPT
 from seq2seq.settings.corpus import CorpusSettings
+from seq2seq.workspace.artifacts import Record, Workspace, write_text_atomically
 from tasks.step import (
     Address,
     PipelineRun,
@@ -135,7 +135,7 @@ def test_code_of_a_step_that_is_none_of_the_pipeline_s_counts_from_its_first_use
         run.require_same_code("adopt", digests)
         run.require_same_code("adopt", digests)
         with pytest.raises(UserError, match="adoption changed"):
-            run.require_same_code("adopt", digests | {"seq2seq.adoption": "other"})
+            run.require_same_code("adopt", digests | {"seq2seq.registry.adoption": "other"})
 
 
 def test_a_record_that_prefect_could_not_read_is_not_made_again(workspace: Workspace) -> None:

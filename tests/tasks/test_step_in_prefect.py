@@ -18,12 +18,12 @@ from prefect.client.orchestration import get_client
 from prefect.client.schemas.objects import StateType
 from prefect.client.schemas.sorting import FlowRunSort
 
-from seq2seq.artifacts import Record, Workspace
 from seq2seq.config import Config
 from seq2seq.errors import CorpusError, DiskError, SourceUnavailable, StepTimedOut, TrainingInterrupted
 from seq2seq.pipeline import Job, Step
 from seq2seq.settings.runtime import RuntimeSettings
 from seq2seq.settings.section import Section
+from seq2seq.workspace.artifacts import Record, Workspace
 from tasks import index_storage, stopping
 from tasks import step as step_module
 from tasks.locks import FileLocks

@@ -10,16 +10,16 @@ from typing import Any
 import pytest
 
 from seq2seq import __main__ as command
-from seq2seq.artifacts import Artifact, Record, Workspace
-from seq2seq.attention_maps import attention_map
 from seq2seq.corpora.pairs import pairs_of, write_pairs
+from seq2seq.decoding.attention_maps import attention_map
 from seq2seq.errors import ModelError
 from seq2seq.evaluation import evaluate
-from seq2seq.model_folder import load_model
 from seq2seq.pipeline import Job
+from seq2seq.registry.model_folder import load_model
 from seq2seq.settings.evaluation import EvaluationSettings
 from seq2seq.settings.runtime import RuntimeSettings
 from seq2seq.translator import Translator
+from seq2seq.workspace.artifacts import Artifact, Record, Workspace
 from tests.training.conftest import PAIRS, prepare
 
 GERMAN, ENGLISH = map(list, zip(*PAIRS, strict=True))

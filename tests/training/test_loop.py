@@ -15,7 +15,6 @@ from sacrebleu.metrics import BLEU
 from tokenizers import Tokenizer
 from tokenizers.models import WordLevel
 
-from seq2seq.artifacts import Record
 from seq2seq.batching import (
     TOKENS_PER_SENTENCE,
     Batch,
@@ -26,8 +25,8 @@ from seq2seq.batching import (
     read_encoded,
 )
 from seq2seq.errors import Seq2SeqError, TrainingInterrupted, UserError
-from seq2seq.model_folder import load_model
 from seq2seq.ragged import Ragged
+from seq2seq.registry.model_folder import load_model
 from seq2seq.settings.runtime import RuntimeSettings
 from seq2seq.training import loop
 from seq2seq.training.checkpoint import save_checkpoint
@@ -36,6 +35,7 @@ from seq2seq.training.loss import linear_cross_entropy
 from seq2seq.training.progress import Progress
 from seq2seq.training.validation import Validation
 from seq2seq.translator import Translator
+from seq2seq.workspace.artifacts import Record
 from tests.training.conftest import PAIRS, SETTINGS
 
 Train = Callable[..., Record]
