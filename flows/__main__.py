@@ -29,7 +29,10 @@ app.command("flows.commands.train:evaluate", help="Score a model folder on a tes
 app.command("flows.commands.retrain:retrain", help="Train on the data as it is now, and promote the better model.")
 app.command("flows.commands.plan:plan", help="Say which steps a training would do, and why.")
 app.command("flows.commands.settings:settings", help="Every setting: its value, what it may be, and what it does.")
-app.command("flows.commands.plan:accept", help="Let a step's result count although code or a library changed.")
+app.command(
+    "flows.commands.plan:accept",
+    help="Let a step's result count although code, a library or the list of settings changed.",
+)
 app.command(
     "flows.commands.models:app", name="models", help="The models of each language pair: list, promote, rollback."
 )

@@ -254,7 +254,7 @@ def _add_export(commands: Subparsers) -> None:
         help="a model folder, or a language pair's (models/ko-en): its champion",
     )
     _add_common_arguments(command)
-    command.add_argument("--int8", action="store_true", help="weights of eight bits: smaller and faster, less exact")
+    command.add_argument("--int8", action="store_true", help="int8 weights: smaller and faster, less exact")
     command.add_argument("folder", metavar="OUT_DIR", type=Path, help="a folder that is not there yet, or is empty")
 
 

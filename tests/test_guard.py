@@ -1,4 +1,4 @@
-"""How a command ends whose output nobody reads any more, or that has no space for it."""
+"""How a command ends: whose output nobody reads, that has no space for it, or whose streams are shut."""
 
 import os
 import shlex

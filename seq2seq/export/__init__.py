@@ -2,7 +2,7 @@
 
 * `graphs`: the network as two ONNX graphs, encoder and decoder step.
 * `recurrent_nodes`: LSTM and GRU layers as single ONNX nodes.
-* `quantization`: the graphs with weights of eight bits.
+* `quantization`: the graphs with int8 weights.
 * `folder`: the folder that is handed over, written and checked; `readme` is what it says of itself.
 * `agreement`: whether it says what the model says, token by token.
 * `reading`, `running`: the folder as `seq2seq.translator` uses it, by onnxruntime.

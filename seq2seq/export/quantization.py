@@ -1,4 +1,4 @@
-"""The graphs of an export with weights of eight bits."""
+"""The graphs of an export with int8 weights."""
 
 import logging
 from pathlib import Path

@@ -48,8 +48,8 @@ class RuntimeSettings(Section):
     )
     finish: bool = Field(
         False,
-        description="A training that was stopped learns no more: the best weights so far are its result, which later "
-        "runs take. To learn on, continue from the model.",
+        description="End a training that was stopped earlier: its best weights so far are the result, which later runs "
+        "take. An error where it has no checkpoint. To learn on, continue from the model.",
     )
     max_step_minutes: float = Field(
         0.0, ge=0, description="A step that takes longer fails; the same command resumes it. 0: no limit."

@@ -78,7 +78,9 @@ class TrainingSettings(Section):
         10, ge=1, description="Validations with neither a better BLEU nor a lower loss before training stops."
     )
     precision: Literal["auto", "bf16", "fp32"] = Field(
-        "auto", description="bf16 autocast; auto: where the processor computes in bf16, else fp32."
+        "auto",
+        description="bf16: autocast, an error on a processor without it; auto: bf16 where the processor computes in it, "
+        "else fp32.",
     )
     bleu_tokenizer: Literal["13a", "intl", "char", "none", "zh"] = Field(
         "13a",

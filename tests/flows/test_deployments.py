@@ -252,7 +252,7 @@ BUILD = "deployments: [{name: a}]\nbuild:"
         (f"{BUILD} [{{{READ_CONFIG}: demo}}]", rf"build\[0\]\.{READ_CONFIG} is 'demo': write each as name: value"),
     ],
 )
-def test_a_file_without_deployments_is_refused(tmp_path: Path, text: str | None, said: str) -> None:
+def test_a_file_that_is_no_prefect_yaml_is_refused_in_words(tmp_path: Path, text: str | None, said: str) -> None:
     path = tmp_path / "prefect.yaml"
     if text is not None:
         path.write_text(text, encoding="utf-8")

@@ -180,6 +180,9 @@ def test_a_real_run_is_listed_shown_and_compared_with_itself(
 
 def test_on_a_narrow_terminal_the_names_of_runs_stay_whole(runs: Call, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(sys.stdout, "isatty", lambda: True)
+    for name in ("FORCE_COLOR", "TTY_COMPATIBLE"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setenv("TERM", "xterm")
     monkeypatch.setenv("COLUMNS", "60")
 
     lines = [re.sub(r"\x1b\[[0-9;]*m", "", line) for line in runs("list")[1].splitlines()]
@@ -192,6 +195,7 @@ def test_what_is_no_terminal_gets_plain_text_whatever_the_environment(
     runs: Call, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     plain = runs("list")
+    assert "\x1b" not in plain[1]
     for name in ("FORCE_COLOR", "TTY_COMPATIBLE"):
         monkeypatch.setenv(name, "1")
     monkeypatch.setenv("COLUMNS", "60")

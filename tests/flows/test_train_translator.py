@@ -15,7 +15,7 @@ import pytest
 from flows.evaluate_translator import evaluate_translator
 from flows.train_translator import train_translator
 from seq2seq.config import Config, load_config
-from seq2seq.errors import ConfigError, CorpusError
+from seq2seq.errors import ConfigError, CorpusError, StepTimedOut
 from seq2seq.workspace.artifacts import Record, Workspace
 from tasks import delivery
 
@@ -213,6 +213,19 @@ def test_the_report_keeps_its_contract(first: First) -> None:
     assert None not in [*report["scores"].values(), *report["training"].values(), report["peak_memory_mib"]]
     assert report["training"]["steps"] == 4
     assert report["scores"]["test_pairs"] == 10
+
+
+def test_what_a_stopped_training_has_learned_can_be_its_result(tiny_config: Read, tmp_path: Path) -> None:
+    long, workspace = ("training.max_steps=100000", "training.max_epochs=0", "training.patience=100000"), tmp_path / "w"
+    with pytest.raises(StepTimedOut):
+        run(tiny_config(*long, "runtime.max_step_minutes=0.1", "runtime.checkpoint_every_seconds=0"), workspace)
+
+    report = run(tiny_config(*long, "runtime.finish=true"), workspace)
+
+    assert report["training"]["stopped_by"] == "finish"
+    assert 0 < report["training"]["steps"] < 100_000
+    assert not list((workspace / "checkpoints").rglob("checkpoint.pt"))
+    assert executed(run(tiny_config(*long), workspace)) == []
 
 
 def test_a_corpus_in_one_piece_is_trained_and_scored_on_what_is_held_out(tiny_config: Read, tmp_path: Path) -> None:

@@ -200,7 +200,8 @@ def test_a_training_that_wants_all_cores_is_not_passed_by_later_ones_that_want_f
             "train: cpu is taken already (process 8, which waits for cores); waiting until it is free"
         ]
         assert not began.is_set()
-    waiting.join()
+    waiting.join(60)
+    assert not waiting.is_alive()
     assert began.is_set()
 
 
@@ -224,7 +225,8 @@ def test_a_training_that_may_use_other_cores_does_not_wait_behind_one_that_waits
         assert take_cores(1) == [
             "train: cpu is taken already (process 8, which waits for cores); waiting until it is free"
         ]
-    waiting.join()
+    waiting.join(60)
+    assert not waiting.is_alive()
 
 
 @pytest.mark.usefixtures("four_cores")

@@ -92,6 +92,7 @@ def test_the_shares_of_a_batch_are_all_its_rows_evenly_and_no_wider_than_they_ne
     lengths = np.random.default_rng(0).integers(1, 9, 50)
     rows = Ragged.of_lengths(np.arange(100, 100 + lengths.sum(), dtype=np.int32), lengths)
     data = TrainingData(EncodedPairs(rows, rows), batch_tokens=40, seed=1)
+    assert data.steps_per_epoch > 1
     coming = [shares(data, 0, 0, rank, processes, parts, copies, torch.device("cpu")) for rank in range(processes)]
     for (pairs, indices), *each in zip(data.batches(0), *coming, strict=False):
         learned = [part for share in each for part in share.parts]
