@@ -34,7 +34,7 @@ def accept(
     why: Annotated[str, Parameter(help="Why the change does not matter.")] = "",
     workspace: WorkspacePath = DEFAULT_WORKSPACE,
 ) -> None:
-    """Say that a change of code, of a library, or a new setting at its default does not matter: a result counts as fresh.
+    """Say that a change of code, of a library, or a new setting at its default does not matter to a step's result.
 
     The result's record notes who said so, when, why, and what had changed.
 

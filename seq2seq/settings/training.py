@@ -79,8 +79,8 @@ class TrainingSettings(Section):
     )
     precision: Literal["auto", "bf16", "fp32"] = Field(
         "auto",
-        description="bf16: autocast, an error on a processor without it; auto: bf16 where the processor computes in it, "
-        "else fp32.",
+        description="bf16: autocast, an error on a processor without it; auto: bf16 where the processor computes in "
+        "it, else fp32.",
     )
     bleu_tokenizer: Literal["13a", "intl", "char", "none", "zh"] = Field(
         "13a",
