@@ -8,6 +8,7 @@ import gc
 import os
 import sys
 from collections.abc import Sequence
+from itertools import pairwise
 from typing import Annotated
 
 from cyclopts import App, CycloptsError, Parameter, UnusedCliTokensError
@@ -50,7 +51,7 @@ def _with_options_of_all_commands(*words: Words, traceback: Traceback = False) -
     try:
         app(words, exit_on_error=False, result_action="return_value")
     except UnusedCliTokensError:  # which cyclopts has printed
-        if "--set" in words:
+        if any(word == "--set" and "=" not in value for word, value in pairwise(words)):
             print("A setting is written with an equals sign: --set training.max_minutes=3.", file=sys.stderr)
         raise
 

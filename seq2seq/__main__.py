@@ -108,6 +108,11 @@ def _prepared(options: argparse.Namespace) -> tuple[Config, Any]:
     from seq2seq.registry.champions import resolve_each
     from seq2seq.registry.model_folder import check_model, is_export
 
+    if text := next((path for path in options.models[1:] if path.is_file()), None):
+        raise UserError(
+            f"{text} is a file, and not a further model. Text comes from standard input: python -m seq2seq "
+            f"{options.command} {options.models[0]} < {text}"
+        )
     folders = resolve_each(options.models)
     config = _config(options, folders[0])
     for folder in folders:

@@ -70,8 +70,8 @@ class Config(Section):
     @classmethod
     def _place_is_read(cls, corpus: CorpusSettings) -> CorpusSettings:
         """A place that is set means its kind; what else the kind does not read (of a preset, say) goes."""
-        for place, kind, others in (("directory", "files", "demo hub url"), ("address", "url", "demo hub")):
-            if getattr(corpus, place) and corpus.kind in others.split():
+        for place, kind in (("directory", "files"), ("address", "url")):
+            if getattr(corpus, place) and corpus.kind != kind:
                 raise ValueError(
                     f"{place} is set, and kind = {corpus.kind} does not read it: set corpus.kind = {kind}, or leave "
                     f"corpus.{place} empty"
@@ -144,10 +144,13 @@ def load_config(source: str, settings: Iterable[str] = (), base: Mapping[str, An
 
     A file that begins with `preset = "NAME"` says only what is different from that preset.
     Relative paths count from the TOML file's folder in the file, and from the current directory in `settings`.
-    `base` takes the place of `source` when it is given. Raises ConfigError.
+    `base` takes the place of `source` when it is given; the address of its corpus goes when the settings name another
+    kind. Raises ConfigError.
     """
     values = dict(base) if base is not None else _read(source)
     overrides = [_parse_setting(setting) for setting in settings]
+    if base is not None and ["corpus", "kind"] in [path for path, _ in overrides]:
+        values["corpus"] = {name: value for name, value in values.get("corpus", {}).items() if name != "address"}
     for path, value in overrides:
         _set(values, path, value)
     return validate_config(values, source)

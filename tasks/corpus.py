@@ -6,8 +6,7 @@ from prefect.cache_policies import NO_CACHE
 from seq2seq.corpora import fetching
 from seq2seq.settings.cleaning import CleaningSettings
 from seq2seq.settings.corpus import CorpusSettings
-from seq2seq.workspace.artifacts import Record
-from seq2seq.workspace.planning import ASKED_REVISION
+from seq2seq.workspace.artifacts import Record, write_text_atomically
 from tasks.pages import cleaning_page, corpus_page
 from tasks.reporting import told
 from tasks.step import RETRY_RULE, Work, cached_step, current_run
@@ -16,7 +15,14 @@ from tasks.ui import show_page
 
 def fetch(corpus: CorpusSettings) -> Record:
     """Fetch the sentence pairs; where they can change on the network, today's version is asked for first."""
-    return _fetch(_pin(corpus) if fetching.can_change(corpus) else corpus)
+    if not fetching.can_change(corpus):
+        return _fetch(corpus)
+    pinned = _pin(corpus)
+    record = _fetch(pinned)
+    revision_file = current_run().workspace.revision_file(fetching.identity(corpus))
+    revision_file.parent.mkdir(exist_ok=True)
+    write_text_atomically(revision_file, pinned.revision)  # `plan` goes by it
+    return record
 
 
 @task(name="pin", cache_policy=NO_CACHE, **RETRY_RULE)
@@ -28,18 +34,10 @@ def _pin(corpus: CorpusSettings) -> CorpusSettings:
 @cached_step("fetch", identify=fetching.identity)
 def _fetch(work: Work, corpus: CorpusSettings) -> Record:
     """Fetch the sentence pairs from where the corpus lies."""
-    record = _with_asked_revision(work(), corpus)
+    record = work()
     if corpus.train:  # else an evaluation's, which says nothing of the model's texts
         show_page("corpus", corpus_page(record.statistics), told(record))
     return record
-
-
-def _with_asked_revision(record: Record, corpus: CorpusSettings) -> Record:
-    """The record, for a fetch from the Hub with the branch or tag that was asked for: `plan` goes by it."""
-    if corpus.kind != "hub":
-        return record
-    asked = {ASKED_REVISION: current_run().config.corpus.revision}
-    return record.model_copy(update={"statistics": record.statistics | asked})
 
 
 @cached_step("clean")

@@ -16,7 +16,7 @@ def tidy(run: PipelineRun, keep_days: int) -> None:
     try:
         done = prune(run.workspace, keep_days, None, locks_for(run.workspace, run.config.runtime))
     except Seq2SeqError as error:
-        say(f"nothing was pruned: {error}")
+        say(f"pruning failed: {error}")
         return
     if done.removed:
         removed, left = in_units(done.bytes_removed), in_units(done.bytes_after)

@@ -251,3 +251,15 @@ def test_lines_are_decoded_as_the_model_was_scored_unless_told_otherwise(
     assert run(text, "--beam-size", "5", model=scored)[1] == expected(folder, LINES, length_penalty=0)
     (scored / PIPELINE).write_text("{", encoding="utf-8")
     assert run(text, model=scored)[1] == expected(folder, LINES)
+
+
+def test_a_text_file_beside_the_model_is_told_where_text_comes_from(
+    folder: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    text = tmp_path / "in.txt"
+    text.write_text("eins\n", encoding="utf-8")
+
+    assert command.main(["translate", str(folder), str(text)]) == 2
+
+    assert f"{text} is a file, and not a further model" in (told := capsys.readouterr().err)
+    assert f"translate {folder} < {text}" in told

@@ -179,10 +179,7 @@ def _read_config(folder: Path) -> FolderConfig:
 def _read_json(folder: Path) -> dict[str, Any]:
     path = folder / CONFIG
     if folder.is_file():
-        raise ModelError(
-            f"{folder} is a file, and a model is a folder. Text comes from standard input: python -m seq2seq translate "
-            f"MODEL_DIR < {folder}."
-        )
+        raise ModelError(f"{folder} is a file, and a model is a folder that holds {CONFIG} and {WEIGHTS}.")
     if not folder.is_dir():
         raise ModelError(f"There is no model folder {folder}. Give the folder that holds {CONFIG} and {WEIGHTS}.")
     if not path.is_file():

@@ -363,6 +363,8 @@ class Trainer:
 
     def _check_stop(self) -> None:
         if self.job.should_stop():
+            if self.job.runtime.finish:  # nothing was learned since the checkpoint, which says nothing of an end
+                raise TrainingInterrupted(f"Stopped; the training stands at step {self.position.step:,} as before.")
             self._checkpoint()
             raise TrainingInterrupted(
                 f"Training stopped at step {self.position.step:,}; the checkpoint is saved and the same command "

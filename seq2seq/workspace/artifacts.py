@@ -157,6 +157,13 @@ class Workspace:
         """What came from the network, kept so that it is not fetched again."""
         return self.root / "downloads"
 
+    def revision_file(self, source: Mapping[str, Any]) -> Path:
+        """Which revision a source that can change on the network had when it was last fetched from.
+
+        `source` is its identity with what was asked for in the place of a revision: a branch, a tag.
+        """
+        return self.root / "revisions" / digest_of(source)
+
     @property
     def running(self) -> Path:
         """Each running flow holds the lock of a file of its own in here."""

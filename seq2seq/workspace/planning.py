@@ -20,8 +20,6 @@ from seq2seq.workspace.differences import as_setting, differences, leaves
 SHOWN_CHANGES = 3
 COMPARED_RECORDS = 50
 """How many of a step's records, the last used first, are looked at for what changed."""
-ASKED_REVISION = "asked_revision"
-"""Statistic of a fetch from the Hub: the branch, tag or commit that was asked for."""
 NOT_DONE = "not done yet"
 KINDS = ("settings", "inputs", "libraries", "code", "format", "step")
 DIGEST = re.compile(r"[0-9a-f]{32,}")
@@ -188,16 +186,13 @@ def _source(corpus: CorpusSettings, workspace: Workspace) -> tuple[dict[str, Any
     source = identity(corpus)
     if not can_change(corpus):
         return source, ""
-    unknown = ""
-    for record in workspace.records("fetch"):
-        last = record.provenance["settings"].get("source", {})
-        if {**last, "revision": ""} != {**source, "revision": ""}:
-            continue
-        if record.statistics.get(ASKED_REVISION, corpus.revision) == corpus.revision:
-            kind = "commit" if corpus.kind == "hub" else "version"
-            return last, f"at {kind} {last['revision'][:12]}, the last one fetched"
-        unknown = f"which commit {corpus.revision} is, only the Hub can say"
-    return source, unknown
+    hub = corpus.kind == "hub"
+    try:
+        revision = workspace.revision_file(source).read_text(encoding="utf-8")
+    except FileNotFoundError:
+        return source, f"which commit {corpus.revision} is, only the Hub can say" if hub else ""
+    last = identity(corpus.model_copy(update={"revision": revision}))
+    return last, f"at {'commit' if hub else 'version'} {revision[:12]}, the last one fetched"
 
 
 def _accepted(record: Record) -> str:

@@ -122,7 +122,7 @@ def sizes(workspace: Workspace) -> dict[str, tuple[int, int]]:
     """Number of entries and bytes of everything in a workspace, by kind: `artifacts/train`, `runs`, …"""
     pairs = [folder for folder in _entries(workspace.root / "models") if folder.is_dir()]
     entries = {f"artifacts/{shelf.name}": _entries(shelf) for shelf in _entries(workspace.root / "artifacts")}
-    entries |= {name: _entries(workspace.root / name) for name in ("checkpoints", "downloads", "runs")}
+    entries |= {name: _entries(workspace.root / name) for name in ("checkpoints", "downloads", "revisions", "runs")}
     entries["models"] = [entry for pair in pairs for entry in _entries(pair) if entry.name != VERSIONS]
     entries["versions"] = [entry for pair in pairs for entry in _entries(pair / VERSIONS)]
     entries["index"] = [entry for step in _entries(workspace.index) for entry in _entries(step)]

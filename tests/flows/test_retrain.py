@@ -329,7 +329,7 @@ def test_a_damaged_history_of_another_pair_keeps_a_retraining_from_pruning_only(
     report = read(retrain_translator(site.config(), str(site.workspace)))
 
     assert report["decision"]["action"] == "unchanged"
-    assert f"nothing was pruned: {other.pointer} is damaged" in caplog.text
+    assert f"pruning failed: {other.pointer} is damaged" in caplog.text
 
 
 def test_nothing_is_removed_where_that_is_asked_for(site: Site) -> None:

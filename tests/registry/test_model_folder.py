@@ -90,7 +90,7 @@ def test_a_folder_is_checked_without_importing_pytorch(folder: Path, module: str
 
 def test_a_folder_that_is_not_there_is_named(tmp_path: Path) -> None:
     (tmp_path / "in.txt").write_text("eins\n", encoding="utf-8")
-    with pytest.raises(ModelError, match=r"is a file, and a model is a folder.*translate MODEL_DIR < .*in\.txt"):
+    with pytest.raises(ModelError, match=r"in\.txt is a file, and a model is a folder"):
         check_model(tmp_path / "in.txt")
     with pytest.raises(ModelError, match=re.escape(f"There is no model folder {tmp_path / 'nothing'}")):
         check_model(tmp_path / "nothing")

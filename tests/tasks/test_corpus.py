@@ -23,7 +23,7 @@ COMMITS = {"main": "a" * 40, "v2.0": "b" * 40}
 HUB = ("corpus.kind=hub", "corpus.dataset=owner/name", "corpus.source_language=de")
 
 
-def test_a_fetch_from_the_hub_records_the_branch_that_was_asked_for(
+def test_plan_knows_which_commit_a_branch_or_tag_was_when_it_was_last_fetched(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def read(settings: CorpusSettings) -> dict[str, Pairs]:
@@ -31,19 +31,34 @@ def test_a_fetch_from_the_hub_records_the_branch_that_was_asked_for(
 
     monkeypatch.setattr(hub, "resolve_revision", lambda settings: COMMITS.get(settings.revision, settings.revision))
     monkeypatch.setattr(hub, "read", read)
-    configs = {name: load_config("demo", (*HUB, f"corpus.revision={name}")) for name in COMMITS}
+    names = (*COMMITS, "a" * 40)
+    configs = {name: load_config("demo", (*HUB, f"corpus.revision={name}")) for name in names}
 
     @flow
-    def fetch_main() -> Record:
-        with pipeline_run(Workspace(tmp_path), configs["main"]):
-            return fetch(configs["main"].corpus)
+    def fetch_from(name: str) -> Record:
+        with pipeline_run(Workspace(tmp_path), configs[name]):
+            return fetch(configs[name].corpus)
 
-    assert fetch_main().statistics["asked_revision"] == "main"
-    planned = {name: str(plan(config, Workspace(tmp_path))[0]) for name, config in configs.items()}
-    assert planned == {
-        "main": "fetch: fresh, at commit aaaaaaaaaaaa, the last one fetched",
-        "v2.0": f"fetch: stale, the source's revision {'a' * 40} -> v2.0; which commit v2.0 is, only the Hub can say",
-    }
+    def planned() -> dict[str, str]:
+        return {
+            name: str(plan(config, Workspace(tmp_path))[0]).removeprefix("fetch: ") for name, config in configs.items()
+        }
+
+    first = "fresh, at commit aaaaaaaaaaaa, the last one fetched"
+    fetch_from("a" * 40)
+    unknown = planned()
+    assert unknown["a" * 40] == "fresh"
+    assert unknown["main"].endswith("which commit main is, only the Hub can say")
+    fetch_from("main")  # a hit
+    assert planned()["main"] == first
+    assert planned()["v2.0"].startswith("stale, the source's revision aaaa")
+    monkeypatch.setitem(COMMITS, "v2.0", "a" * 40)
+    fetch_from("v2.0")
+    assert planned()["v2.0"] == planned()["main"] == first
+    monkeypatch.setitem(COMMITS, "main", "c" * 40)
+    fetch_from("main")
+    assert planned()["main"] == "fresh, at commit cccccccccccc, the last one fetched"
+    assert planned()["v2.0"] == first
 
 
 @pytest.mark.parametrize(("split", "shown"), [("", {"demo-corpus", "demo-cleaning"}), ("test", set())])

@@ -149,7 +149,14 @@ def test_a_stopped_training_can_be_finished_where_it_stands(train: Train, tmp_pa
     with pytest.raises(TrainingInterrupted, match=r"runtime\.finish=true") as stopped:
         train(training=training, should_stop=stop_after(looks))
 
-    found = train(training=training, runtime=finish)
+    (checkpoint,) = (tmp_path / "checkpoints").rglob("checkpoint.pt")
+    before = checkpoint.read_bytes()
+
+    try:
+        found = train(training=training, runtime=finish, should_stop=lambda: True)
+    except TrainingInterrupted:  # in a validation that was to be done: who goes on has lost nothing
+        assert checkpoint.read_bytes() == before
+        found = train(training=training, runtime=finish)
 
     validated = [entry["step"] for entry in found.statistics["history"]]
     assert f"stopped at step {found.statistics['steps']}" in str(stopped.value)

@@ -229,6 +229,9 @@ def test_a_hub_dataset_counts_at_the_commit_that_was_fetched_last(workspace: Wor
     provenance = ingredients(step, {"corpus": pinned}, {}, identity(pinned))
     record = made.model_copy(update={"provenance": provenance, "key": digest_of(provenance)})
     store(record, workspace)
+    asked = workspace.revision_file(identity(config.corpus))
+    asked.parent.mkdir()
+    asked.write_text("c" * 40, encoding="utf-8")
 
     assert answers(config, workspace)["fetch"] == "fresh"
     assert reason("fetch", config, workspace) == "at commit cccccccccccc, the last one fetched"
