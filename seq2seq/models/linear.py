@@ -19,6 +19,8 @@ Linear = Callable[[Tensor], Tensor]
 LinearMaker = Callable[[Tensor, Tensor | None], Linear]
 """weight_OI, bias_O -> x Wᵀ + b."""
 
+AVX512 = bool(torch.cpu.get_capabilities().get("avx512_f"))
+"""Where oneDNN multiplies float32 faster than PyTorch's MKL; without, it is slower by a tenth to a fifth (LAB.md)."""
 TYPICAL_ROWS = 64
 LARGE = 2**18
 """Weights of a map from which on it is worth oneDNN's while to make a kernel for each new number of rows."""
@@ -92,7 +94,7 @@ def product(rows_NI: Tensor, weight_OI: Tensor, bias_O: Tensor | None = None) ->
     """x Wᵀ + b, through which no gradient flows; either factor may be a transposed view.
 
     PyTorch gives products of float32 on a CPU to MKL, which gets half of what a processor of another maker than its own
-    can do (LAB.md, "Products in float32"): large ones go to oneDNN instead, which has bf16's already.
+    can do with AVX-512 (LAB.md, "Products in float32"): large ones go to oneDNN there, which has bf16's already.
     """
     if _faster_by_onednn(rows_NI, weight_OI):
         return _by_onednn(rows_NI, weight_OI, bias_O)
@@ -147,7 +149,7 @@ class Map(nn.Module):
 
 def _faster_by_onednn(rows_XI: Tensor, weight_OI: Tensor) -> bool:
     large = weight_OI.numel() >= LARGE and rows_XI.numel() > 0
-    return large and rows_XI.dtype == torch.float32 and _onednn_packs(weight_OI)
+    return AVX512 and large and rows_XI.dtype == torch.float32 and _onednn_packs(weight_OI)
 
 
 def _onednn_packs(weight_OI: Tensor) -> bool:

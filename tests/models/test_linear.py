@@ -12,6 +12,7 @@ from seq2seq.models.linear import LinearLayer, LinearMaker, packed, product, rou
 @pytest.fixture(params=[0, linear.LARGE], ids=["oneDNN", "too small for oneDNN"], autouse=True)
 def way(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(linear, "LARGE", request.param)
+    monkeypatch.setattr(linear, "AVX512", True)
 
 
 @pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16])
