@@ -417,6 +417,9 @@ def test_plan_asks_nobody_and_takes_the_version_that_was_fetched_last(web: Web, 
     record = perform(STEPS["fetch"], {"corpus": pinned}, {}, workspace, provenance)
     stored = json.dumps({"metadata": {}, "result": record.model_dump_json()})
     write_text_atomically(workspace.index_file("fetch", record.key), stored)
+    revision_file = workspace.revision_file(fetching.identity(config.corpus))
+    revision_file.parent.mkdir()
+    revision_file.write_text(pinned.revision, encoding="utf-8")
     web.asked.clear()
 
     first = plan(config, workspace)[0]
