@@ -149,8 +149,9 @@ def load_config(source: str, settings: Iterable[str] = (), base: Mapping[str, An
     """
     values = dict(base) if base is not None else _read(source)
     overrides = [_parse_setting(setting) for setting in settings]
-    if base is not None and ["corpus", "kind"] in [path for path, _ in overrides]:
-        values["corpus"] = {name: value for name, value in values.get("corpus", {}).items() if name != "address"}
+    corpus = values.get("corpus")
+    if base is not None and isinstance(corpus, dict) and ["corpus", "kind"] in [path for path, _ in overrides]:
+        values["corpus"] = {name: value for name, value in corpus.items() if name != "address"}
     for path, value in overrides:
         _set(values, path, value)
     return validate_config(values, source)

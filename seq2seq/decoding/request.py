@@ -31,8 +31,8 @@ def check_n_best(count: int, beam_size: int) -> None:
 def texts_of(sentences: Iterable[str]) -> list[str]:
     """The sentences, in a list.
 
-    Raises TypeError for a single text, whose letters would be sentences, and CorpusError for a sentence that holds half
-    of a character: JSON can spell one ("\\ud83d"), UTF-8 cannot.
+    Raises TypeError for a single text, whose letters would be sentences, and for a sentence that is no text;
+    CorpusError for one that holds half of a character: JSON can spell it ("\\ud83d"), UTF-8 cannot.
     """
     texts = list(_no_text(sentences))
     for number, text in enumerate(texts, 1):

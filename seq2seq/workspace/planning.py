@@ -75,11 +75,8 @@ def _chain(config: Config, workspace: Workspace, continue_from: Path | None) -> 
     chain = Chain(STEPS, sections, {"fetch": source}, {"fetch": remark})
     if continue_from is None:
         return chain
-    from seq2seq.registry import (  # only where needed: this command answers in half a second
-        adoption,
-        champions,
-        inheritance,
-    )
+    # only where needed: this command answers in half a second
+    from seq2seq.registry import adoption, champions, inheritance
 
     parent = champions.resolve(continue_from)
     inheritance.check(parent, config)
