@@ -3,30 +3,24 @@
 import math
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 from typing import Any, Self, TypeVar
 
 import numpy as np
 import torch
-from tokenizers import Tokenizer
 
 from seq2seq.batching import batches_by_length, pad_sources
 from seq2seq.decoding.beam_search import beam_search
-from seq2seq.decoding.ensemble import Ensemble
 from seq2seq.decoding.forced import forced_scores
-from seq2seq.decoding.quantization import quantized
 from seq2seq.decoding.request import check_n_best, check_precision, check_search, chunks_of, texts_of
 from seq2seq.decoding.steps import StepModel, greedy, longest_translation
 from seq2seq.decoding.translation import Translation
-from seq2seq.device import DECODING_KERNELS, autocast, configure, product_type
-from seq2seq.errors import CorpusError, ModelError
-from seq2seq.export.reading import check_request_of_export
-from seq2seq.models.linear import packed
-from seq2seq.models.seq2seq import Seq2Seq
+from seq2seq.device import autocast
+from seq2seq.engine import Engine, engine_of_model, load_engine
+from seq2seq.errors import CorpusError
 from seq2seq.registry.champions import resolve_each
-from seq2seq.registry.model_folder import FolderConfig, LoadedModel, is_export, load_model, tokenizers_of
+from seq2seq.registry.model_folder import FolderConfig, LoadedModel
 from seq2seq.settings.runtime import RuntimeSettings
 from seq2seq.subwords.special_tokens import UNK
 
@@ -40,19 +34,6 @@ Found = Sequence[Sequence[tuple[list[int], float | None]]]
 """Of each sentence the tokens of its translations, best first, with their scores."""
 Search = Callable[[StepModel[Any, Any], torch.Tensor, torch.Tensor, torch.Tensor], Found]
 """What decodes a batch: `beam_search` with its options, or greedy search."""
-
-
-@dataclass(frozen=True)
-class Engine:
-    """What a translator works with."""
-
-    model: StepModel[Any, Any]
-    source_tokenizer: Tokenizer
-    target_tokenizer: Tokenizer
-    config: FolderConfig
-    device: torch.device
-    precision: str
-    """Of the operations that the model leaves to its surroundings: auto, bf16 or fp32."""
 
 
 class Translator:
@@ -71,7 +52,7 @@ class Translator:
     def of(cls, loaded: LoadedModel, precision: str = "fp32") -> Self:
         """A translator with a model that is loaded; `precision` is as in `load`."""
         check_precision(precision)
-        return cls(_engine_of_model(loaded, precision))
+        return cls(engine_of_model(loaded, precision))
 
     @classmethod
     def load(
@@ -94,10 +75,7 @@ class Translator:
         or another precision, and UserError for an export where onnxruntime is not installed.
         """
         check_precision(precision)
-        runtime, folders = runtime or RuntimeSettings(), resolve_each(folder)
-        if runtime.device == "auto" and (precision == "int8" or any(map(is_export, folders))):
-            runtime = runtime.model_copy(update={"device": "cpu"})  # for all: they decode as one
-        return cls(_together(folders, [_engine(each, runtime, precision, target_language) for each in folders]))
+        return cls(load_engine(resolve_each(folder), runtime or RuntimeSettings(), precision, target_language))
 
     @property
     def config(self) -> FolderConfig:
@@ -287,51 +265,3 @@ class Translator:
 
 def _greedy(*batch: Any) -> Found:
     return [[(target, None)] for target in greedy(*batch)]
-
-
-def _together(folders: Sequence[Path], engines: Sequence[Engine]) -> Engine:
-    """One engine of all. Raises ModelError unless all read and write the same tokens of the same languages."""
-    first, *others = engines
-    for folder, other in zip(folders[1:], others, strict=True):
-        for what in ("source", "target"):
-            ours, theirs = (
-                (getattr(each.config, f"{what}_language"), getattr(each, f"{what}_tokenizer").to_str())
-                for each in (first, other)
-            )
-            if ours != theirs:
-                raise ModelError(
-                    f"{folders[0]} and {folder} cannot translate together: they differ in the {what} language or "
-                    "vocabulary. Train both on one corpus, with the same settings for its text and another "
-                    "training.seed."
-                )
-    return replace(first, model=Ensemble([engine.model for engine in engines])) if others else first
-
-
-def _engine(folder: Path, runtime: RuntimeSettings, precision: str, target_language: str) -> Engine:
-    if is_export(folder):
-        return _engine_of_export(folder, runtime, precision, target_language)
-    loaded = load_model(folder, configure(runtime, kernels=DECODING_KERNELS))
-    return _engine_of_model(loaded.into(target_language or loaded.config.target_language), precision)
-
-
-def _engine_of_model(loaded: LoadedModel, precision: str) -> Engine:
-    device = next(loaded.model.parameters()).device
-    model = _for_decoding(loaded.model, precision, device)
-    parts = loaded.source_tokenizer, loaded.target_tokenizer, loaded.config
-    return Engine(model, *parts, device, "auto" if precision == "int8" else precision)
-
-
-def _engine_of_export(folder: Path, runtime: RuntimeSettings, precision: str, target_language: str) -> Engine:
-    config = check_request_of_export(folder, runtime, precision, target_language)
-    from seq2seq.export.running import ExportedModel  # imports onnxruntime
-
-    configure(runtime, kernels=DECODING_KERNELS)
-    tokenizers = tokenizers_of(folder, config)
-    return Engine(ExportedModel(folder), *tokenizers, config, torch.device("cpu"), "fp32")
-
-
-def _for_decoding(model: Seq2Seq[Any, Any], precision: str, device: torch.device) -> StepModel[Any, Any]:
-    """The model with its matrices laid out for single steps in `precision`."""
-    if precision == "int8":
-        return quantized(model)
-    return model.for_decoding(packed(product_type(precision, device))) if device.type == "cpu" else model
