@@ -9,9 +9,9 @@ ends the training should it be up before these steps are done (`stopped_by` is t
 import json
 import math
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from contextlib import closing, contextmanager
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -39,6 +39,7 @@ from seq2seq.settings.training import TrainingSettings
 from seq2seq.training.checkpoint import load_checkpoint, save_checkpoint
 from seq2seq.training.data import TrainingData, read_training_data
 from seq2seq.training.learner import Learner
+from seq2seq.training.position import Position
 from seq2seq.training.progress import Progress
 from seq2seq.training.replicas import Replicas
 from seq2seq.training.schedule import learning_rate, steps_by_settings, steps_in_time
@@ -52,8 +53,6 @@ MEASURED_SHARES = 0.1, 0.2
 """The speed is measured between these shares of a time budget, which is then turned into steps."""
 CHECKPOINT_PAUSE = 20
 """Between two checkpoints lie so many times the seconds that one takes, at least: a large network's are gigabytes."""
-EQUAL_BLEU = 0.5
-"""Validations whose BLEU is this near the highest one are told apart by their loss, whose noise is far smaller."""
 
 
 def train(
@@ -126,35 +125,6 @@ def _threads_kept() -> Iterator[None]:
         yield
     finally:
         torch.set_num_threads(threads)
-
-
-@dataclass
-class Position:
-    """Where a training stands: plain values, stored in the checkpoint as they are."""
-
-    step: int = 0
-    epoch: int = 0
-    batch: int = 0
-    """Batches of this epoch that are done."""
-    planned_steps: int = 0
-    tokens: int = 0
-    seconds: float = 0.0
-    """Of the whole training, validations included."""
-    update_seconds: float = 0.0
-    best_bleu: float = -1.0
-    best_step: int = 0
-    best_nats: float = math.inf
-    """Of the weights that would be published now."""
-    highest_bleu: float = -1.0
-    least_nats: float = math.inf
-    """Of all validations."""
-    parent_bleu: float = -1.0
-    """Of the weights that the training started from, where these are a candidate."""
-    validations_without_gain: int = 0
-    validation_due: bool = False
-    """A validation of these very weights has not been finished."""
-    stopped_by: str = ""
-    history: list[dict[str, float]] = field(default_factory=list)
 
 
 class Trainer:
@@ -239,7 +209,7 @@ class Trainer:
                 "done: there is no checkpoint for just these texts, settings and code."
             )
         position.stopped_by = "finish"
-        position.validation_due |= all(entry["step"] < position.step for entry in _validations(position.history))
+        position.validation_due |= all(entry["step"] < position.step for entry in position.validations)
 
     def _update(self, share: Share) -> None:
         started = time.monotonic()
@@ -251,10 +221,7 @@ class Trainer:
         self._nll += self.learner.update(share, position.step, self._rate)
         torch.set_num_threads(self.threads)
         self._tokens += share.target_tokens
-        position.tokens += share.target_tokens
-        position.batch += 1
-        if position.batch == self.data.steps_per_epoch:
-            position.epoch, position.batch = position.epoch + 1, 0
+        position.advance(share.target_tokens, self.data.steps_per_epoch)
         position.update_seconds += time.monotonic() - started
 
     def _plan_by_time(self) -> None:
@@ -297,16 +264,7 @@ class Trainer:
             nats = self.validation.nats_per_token(model)
         if not math.isfinite(nats):
             raise self._diverged(f"validation loss is {nats}")
-        gained = bleu > position.highest_bleu or nats < position.least_nats
-        position.validations_without_gain = 0 if gained else position.validations_without_gain + 1
-        position.highest_bleu, position.least_nats = max(bleu, position.highest_bleu), min(nats, position.least_nats)
-        if position.step == 0:
-            position.parent_bleu = bleu
-        if position.validations_without_gain >= self.settings.patience:
-            position.stopped_by = position.stopped_by or "patience"
-        worst_bleu = max(position.highest_bleu - EQUAL_BLEU, position.parent_bleu)
-        if bleu >= worst_bleu and (nats < position.best_nats or position.best_bleu < worst_bleu):
-            position.best_bleu, position.best_nats, position.best_step = bleu, nats, position.step
+        if position.judge(bleu, nats, self.settings.patience):
             self.best_weights = self.learner.candidate_weights()
         position.history.append(
             {"step": position.step, "seconds": self._elapsed(), "valid_bleu": bleu, "valid_nats_per_token": nats}
@@ -415,9 +373,5 @@ class Trainer:
             "device": self.learner.device.type,
             "precision": "bf16" if bf16 else "fp32",
             "peak_memory_mib": self._peak_memory_mib,
-            "history": _validations(position.history),
+            "history": position.validations,
         }
-
-
-def _validations(history: Sequence[dict[str, float]]) -> list[dict[str, float]]:
-    return [entry for entry in history if "valid_bleu" in entry]
