@@ -4,6 +4,7 @@ The threads of a `Translator` wait for Python's lock whenever two operations end
 in greedy translation and 1.8 with beam 5, two processes 1.8 and 2.0 (LAB.md, "Translation by two processes").
 """
 
+import threading
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 from types import TracebackType
@@ -26,8 +27,9 @@ class TranslatorPool:
     """`runtime.processes` translators, each in a process of its own (`seq2seq.translator_process`).
 
     For much text: a process takes seconds to start, and has a copy of the model. `runtime.threads` are divided among
-    them. To be used in a `with` statement, which ends them, and says how one failed that did. Arguments are those of
-    `Translator.load`, and so are the errors, of which those of loading come with the first translation.
+    them. A `with` statement or `close` ends them. Callers in several threads wait for one another. Arguments are those
+    of `Translator.load`, and so are the errors, of which those of loading come with the first translation. A process
+    that is lost closes the pool with a Seq2SeqError that says how it failed; an interrupted call leaves it of no use.
     """
 
     def __init__(
@@ -44,6 +46,10 @@ class TranslatorPool:
         self._children = [Child(translator_process.__name__) for _ in range(runtime.processes)]
         for child in self._children:
             child.connection.send((champions, each, precision, target_language))
+        self._lock = threading.Lock()
+        self._answers_due = False
+        """A call has asked and not heard all answers: now, or since it was interrupted."""
+        self._closed = False
 
     def __enter__(self) -> Self:
         return self
@@ -51,14 +57,18 @@ class TranslatorPool:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        lost = isinstance(error, EOFError | ConnectionError)  # a process has ended, or is about to
-        failures = end(self._children, AFTER_AN_ERROR_SECONDS if error and not lost else PATIENCE_SECONDS)
-        if failures and lost:
-            place, failure = min(failures.items())
-            raise Seq2SeqError(
-                f"Process {place + 1} of the {len(self._children)} of this translation {failure}\n"
-                "If memory ran out: fewer processes need less of it."
-            ) from error
+        self._end(AFTER_AN_ERROR_SECONDS if error else PATIENCE_SECONDS)
+
+    def close(self) -> None:
+        """End the processes; again, it does nothing."""
+        self._end(AFTER_AN_ERROR_SECONDS if self._answers_due else PATIENCE_SECONDS)
+
+    def _end(self, seconds: float) -> dict[int, str]:
+        """End the processes; says how those failed that did, by their number from 0."""
+        if self._closed:
+            return {}
+        self._closed = True
+        return end(self._children, seconds)
 
     def translate(
         self,
@@ -69,8 +79,7 @@ class TranslatorPool:
     ) -> list[str]:
         """Translations in the order of the sentences, as of `Translator.translate`.
 
-        Every process has its share of the long and of the short ones. After an error of a process the pool is of no
-        more use.
+        Every process has its share of the long and of the short ones.
         """
         check_search(beam_size, length_penalty, batch_sentences)
         return self._shared("translate", texts_of(sentences), beam_size, length_penalty, batch_sentences)
@@ -92,13 +101,41 @@ class TranslatorPool:
         """What a method of the translators gives for each text."""
         order = sorted(range(len(texts)), key=lambda row: -len(texts[row]))
         shares = [order[place :: len(self._children)] for place in range(min(len(self._children), len(order)))]
+        requests = [(method, ([texts[row] for row in rows], *options)) for rows in shares]
         translations: list[Any] = [None] * len(texts)
-        for child, rows in zip(self._children, shares, strict=False):
-            child.connection.send((method, ([texts[row] for row in rows], *options)))
-        for child, rows in zip(self._children, shares, strict=False):
-            found = child.connection.recv()
-            if isinstance(found, Seq2SeqError):
-                raise found
+        for rows, found in zip(shares, self._answers(requests), strict=True):
             for row, translation in zip(rows, found, strict=True):
                 translations[row] = translation
         return translations
+
+    def _answers(self, requests: Sequence[Any]) -> list[Any]:
+        """What the first processes answer, a request each. Raises the error that one answers, or Seq2SeqError."""
+        with self._lock:
+            if self._closed:
+                raise Seq2SeqError("This pool is closed: its processes have ended. Make a new one.")
+            if self._answers_due:
+                raise Seq2SeqError(
+                    "An earlier call of this pool was interrupted, and its processes are still at work on that: close "
+                    "it, and make a new one."
+                )
+            asked = self._children[: len(requests)]
+            self._answers_due = True
+            try:
+                for child, request in zip(asked, requests, strict=True):
+                    child.connection.send(request)
+                answers = [child.connection.recv() for child in asked]
+            except (EOFError, ConnectionError) as error:  # a process has ended, or is about to
+                raise self._lost() from error
+            self._answers_due = False
+        for answer in answers:
+            if isinstance(answer, Seq2SeqError):
+                raise answer
+        return answers
+
+    def _lost(self) -> Seq2SeqError:
+        failures = self._end(PATIENCE_SECONDS) or {0: "ended."}
+        place, failure = min(failures.items())
+        return Seq2SeqError(
+            f"Process {place + 1} of the {len(self._children)} of this translation {failure}\n"
+            "If memory ran out: fewer processes need less of it."
+        )

@@ -4,6 +4,8 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from multiprocessing.connection import Connection
 from pathlib import Path
 
 import pytest
@@ -102,6 +104,64 @@ def test_what_a_process_says_before_it_fails_is_in_the_error(folder: Path, monke
     monkeypatch.setattr(translator_pool, "check_search", lambda *options: None)
     with pytest.raises(Seq2SeqError, match=r"(?s)Process 1 of the 2 .*error, code 1.*beam_size.*fewer processes"):
         wrongly_asked(folder)
+
+
+def test_callers_in_several_threads_each_get_their_own_translations(pool: TranslatorPool) -> None:
+    asked = [sentences(20)[:12], sentences(40)[20:32]]
+    expected = [pool.translate(lines) for lines in asked]
+    assert expected[0] != expected[1]
+
+    def again(lines: list[str]) -> list[list[str]]:
+        return [pool.translate(lines) for _ in range(20)]
+
+    with ThreadPoolExecutor(2) as threads:
+        found = list(threads.map(again, asked))
+    assert found == [[answer] * 20 for answer in expected]
+
+
+def test_after_a_call_that_was_interrupted_nobody_gets_its_answers(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with TranslatorPool(folder, TWO) as pool:
+        pool.translate(["eins", "zwei"])
+        first = pool._children[0].connection
+        with monkeypatch.context() as patch:
+            patch.setattr(pool._children[0], "connection", Interrupting(first))
+            with pytest.raises(KeyboardInterrupt):
+                pool.translate(["eins", "zwei"])
+        with pytest.raises(Seq2SeqError, match=r"was interrupted, .* make a new one"):
+            pool.translate(["drei", "vier"])
+    assert ended(pool)
+
+
+class Interrupting:
+    """A connection over which Ctrl-C comes in the place of an answer."""
+
+    def __init__(self, connection: Connection) -> None:
+        self.send = connection.send
+
+    def recv(self) -> None:
+        raise KeyboardInterrupt
+
+
+def test_a_lost_process_is_an_error_of_ours_inside_the_with_statement_too(folder: Path) -> None:
+    with TranslatorPool(folder, TWO) as pool:
+        pool.translate(["eins", "zwei"])
+        os.kill(pool._children[0].pid, signal.SIGKILL)
+        with pytest.raises(Seq2SeqError, match=r"Process 1 of the 2 .* signal 9"):
+            pool.translate(["eins", "zwei"])
+        assert ended(pool)
+        with pytest.raises(Seq2SeqError, match="is closed"):
+            pool.translate(["eins", "zwei"])
+
+
+def test_a_pool_can_be_closed_more_than_once_and_then_refuses_work(folder: Path) -> None:
+    with TranslatorPool(folder, TWO) as pool:
+        pool.close()
+        pool.close()
+    assert ended(pool)
+    with pytest.raises(Seq2SeqError, match="is closed"):
+        pool.translate(["eins"])
 
 
 def interrupted(folder: Path, begun: list[TranslatorPool]) -> None:
