@@ -17,7 +17,7 @@ from seq2seq.decoding.quantization import int8_runs
 from seq2seq.decoding.translation import Translation
 from seq2seq.device import DECODING_KERNELS, configure
 from seq2seq.errors import CorpusError, TrainingInterrupted
-from seq2seq.metrics import SentenceScores, bleu_of, score, score_sentences
+from seq2seq.metrics import SentenceScores, bleu_of, corpus_bleu, score, score_sentences
 from seq2seq.pipeline import Job
 from seq2seq.registry.model_folder import LoadedModel, load_model
 from seq2seq.settings.evaluation import EvaluationSettings
@@ -99,8 +99,7 @@ def _int8(folder: Path, test: Pairs, bleu: float, evaluation: EvaluationSettings
         return None
     translator = Translator.of(_facing(load_model(folder), test), "int8")
     translations = _translate(translator, test.texts("source"), evaluation, job)
-    sentences = score_sentences([each.text for each in translations], test.texts("target"), evaluation)
-    found = round(bleu_of(sentences.counts_PX.sum(0)), 4)
+    found = corpus_bleu([each.text for each in translations], test.texts("target"), evaluation)
     return {"bleu": found, "difference": round(found - bleu, 4)}
 
 
@@ -186,7 +185,8 @@ def _best_and_worst(rows: Sequence[dict[str, Any]]) -> tuple[list[dict[str, Any]
     half = (len(distinct) + 1) // 2
     best = sorted(distinct.values(), key=lambda row: (-row["bleu"], -row["chrf"], -row["source_tokens"]))[:half]
     worst = sorted(distinct.values(), key=lambda row: (row["bleu"], row["chrf"], -row["source_tokens"]))
-    worst = [row for row in worst if row not in best and row["translation"] != row["reference"]]
+    shown = {row["source"] for row in best}
+    worst = [row for row in worst if row["source"] not in shown and row["translation"] != row["reference"]]
     return _shown(best[:EXAMPLES]), _shown(worst[:EXAMPLES])
 
 

@@ -236,8 +236,7 @@ class Translator:
             torch.set_num_threads(self._threads)
 
     def _encode(self, sentences: Sequence[str]) -> list[list[int]]:
-        texts = ["" if sentence.isspace() else sentence for sentence in sentences]
-        encodings = self._engine.source_tokenizer.encode_batch_fast(texts)
+        encodings = self._engine.source_tokenizer.encode_batch_fast(sentences)
         return [encoding.ids if len(encoding.ids) > self._tags else [] for encoding in encodings]
 
     def _translate_batch(self, sources: Sequence[Sequence[int]], search: Search) -> list[list[Translation]]:

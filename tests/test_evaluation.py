@@ -79,7 +79,7 @@ def test_what_int8_costs_is_measured_beside_the_scores(
     run: Run, model: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     other = load_model(write_tiny_model(tmp_path / "other", seed=4)).model
-    monkeypatch.setattr("seq2seq.translator.quantized", lambda exact: other)  # so that there is a difference for sure
+    monkeypatch.setattr("seq2seq.engine.quantized", lambda exact: other)  # so that there is a difference for sure
     own = Translator.load(model, RUNTIME, "int8").translate(SOURCES, SETTINGS.beam_size)
     found = run(SOURCES, own, int8=True)
     assert found["int8"]["bleu"] == 100

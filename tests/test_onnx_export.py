@@ -226,6 +226,24 @@ def test_the_program_in_the_folder_needs_nothing_of_ours(exported: Path, model_f
     assert finished.stdout.decode().splitlines() == expected
 
 
+@pytest.mark.parametrize(
+    ("options", "text", "code", "translated", "said"),
+    [
+        (["--batch", "0"], b"eins\n", 2, 0, "--batch is 1 or more"),
+        (["--batch", "-1"], b"eins\n", 2, 0, "--batch is 1 or more"),
+        ([], b"eins\nzwei\n\xff\nvier\n", 1, 2, "line 3 of the input is not UTF-8"),
+    ],
+)
+def test_the_program_in_the_folder_says_what_is_wrong_with_what_it_is_given(
+    exported: Path, options: list[str], text: bytes, code: int, translated: int, said: str
+) -> None:
+    program = [sys.executable, str(exported / "translate.py"), "--threads", "1", *options]
+    finished = subprocess.run(program, input=text, capture_output=True)
+    assert (finished.returncode, len(finished.stdout.splitlines())) == (code, translated)
+    assert said in finished.stderr.decode()
+    assert "Traceback" not in finished.stderr.decode()
+
+
 def test_the_folder_is_complete_and_says_what_is_in_it(exported: Path) -> None:
     config = json.loads((exported / "config.json").read_text(encoding="utf-8"))
     readme = (exported / "README.md").read_text(encoding="utf-8")

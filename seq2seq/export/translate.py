@@ -40,8 +40,7 @@ class Translator:
 
     def translate(self, lines: Sequence[str], batch: int = 64) -> list[str]:
         """One translation for each line; a line without a token has an empty one."""
-        texts = ["" if line.isspace() else line for line in lines]
-        sources = [encoding.ids for encoding in self.source_tokenizer.encode_batch(texts)]
+        sources = [encoding.ids for encoding in self.source_tokenizer.encode_batch(lines)]
         tags = self.source_tokenizer.num_special_tokens_to_add(False)  # 1 where the first token says the language
         worded = [row for row, source in enumerate(sources) if len(source) > tags]
         order = sorted(worded, key=lambda row: -len(sources[row]))
@@ -93,10 +92,14 @@ class Translator:
 
 
 def chunks(lines: Iterable[bytes], size: int) -> Iterator[list[str]]:
-    """The lines as text, `size` at a time."""
+    """The lines as text, `size` at a time. A line that is not UTF-8 ends the program, after those before it."""
     chunk: list[str] = []
-    for line in lines:
-        chunk.append(line.decode("utf-8").rstrip("\r\n"))
+    for number, line in enumerate(lines, 1):
+        try:
+            chunk.append(line.decode("utf-8").rstrip("\r\n"))
+        except UnicodeDecodeError as error:
+            yield chunk
+            sys.exit(f"line {number} of the input is not UTF-8: {error}")
         if len(chunk) == size:
             yield chunk
             chunk = []
@@ -109,6 +112,8 @@ def main() -> None:
     parser.add_argument("--threads", type=int, default=0, help="threads of tensor operations (default: one a core)")
     parser.add_argument("--batch", type=int, default=64, help="sentences translated together (default: 64)")
     options = parser.parse_args()
+    if options.batch < 1 or options.threads < 0:
+        parser.error("--batch is 1 or more, --threads 0 or more")
     translator = Translator(Path(__file__).parent, options.threads)
     for chunk in chunks(sys.stdin.buffer, 16 * options.batch):
         sys.stdout.buffer.writelines(f"{line}\n".encode() for line in translator.translate(chunk, options.batch))

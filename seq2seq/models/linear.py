@@ -15,7 +15,7 @@ from torch.nn import functional
 from seq2seq.device import AMX
 
 Linear = Callable[[Tensor], Tensor]
-"""rows_NI -> rows_NO."""
+"""rows_XI -> rows_XO, of any leading shape X."""
 LinearMaker = Callable[[Tensor, Tensor | None], Linear]
 """weight_OI, bias_O -> x Wᵀ + b."""
 
@@ -143,8 +143,7 @@ class Map(nn.Module):
 
     def forward(self, vectors: Tensor) -> Tensor:
         """The map on vectors of any leading shape."""
-        products_NO = self._linear(vectors.reshape(-1, vectors.shape[-1]))
-        return products_NO.view(*vectors.shape[:-1], products_NO.shape[-1])
+        return self._linear(vectors)
 
 
 def _faster_by_onednn(rows_XI: Tensor, weight_OI: Tensor) -> bool:

@@ -8,7 +8,8 @@ import torch
 from torch import Tensor, nn
 
 from seq2seq.models.attention import Products, make_attention
-from seq2seq.models.embedding import Dropout, Embedding
+from seq2seq.models.dropout import Dropout
+from seq2seq.models.embedding import Embedding
 from seq2seq.models.linear import Linear, LinearLayer, LinearMaker, plain
 from seq2seq.models.memory import Memory, State
 from seq2seq.models.recurrent_layers import RecurrentLayers
@@ -207,31 +208,16 @@ class RecurrentSeq2Seq(Seq2Seq[Memory, State]):
         if self.decoder.attention is None:
             return None
         memory = self.encode(source_BS, source_lengths_B)
-        with _Weights(self.decoder.attention) as seen:
+        seen: list[Tensor] = []
+        hook = self.decoder.attention.register_forward_hook(lambda module, inputs, given: seen.append(given[1]))
+        try:
             self.decode(inputs_BT, memory, memory.initial)
-        weights_BTS = torch.cat(seen.weights, 1)
+        finally:
+            hook.remove()
+        weights_BTS = torch.cat(seen, 1)
         if not self.encoder.reverse_source:
             return weights_BTS
         return torch.stack([reversed_rows(row_BT, source_lengths_B) for row_BT in weights_BTS.unbind(1)], 1)
-
-
-class _Weights:
-    """Keeps the weights that an attention gives while this is open: decoding itself has no use for them."""
-
-    def __init__(self, attention: nn.Module) -> None:
-        self._attention = attention
-        self.weights: list[Tensor] = []
-        """weights_BTS of each call."""
-
-    def __enter__(self) -> "_Weights":
-        self._hook = self._attention.register_forward_hook(self._keep)
-        return self
-
-    def __exit__(self, *error: object) -> None:
-        self._hook.remove()
-
-    def _keep(self, attention: nn.Module, inputs: tuple[Tensor, ...], outputs: tuple[Tensor, Tensor]) -> None:
-        self.weights.append(outputs[1])
 
 
 def _initialise(model: RecurrentSeq2Seq) -> None:

@@ -10,7 +10,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 from torch.nn.utils.rnn import pack_padded_sequence, pad_packed_sequence
 
-from seq2seq.models.embedding import Dropout
+from seq2seq.models.dropout import Dropout
 from seq2seq.models.memory import State
 from seq2seq.models.padding import is_padded
 from seq2seq.settings.model import ModelSettings

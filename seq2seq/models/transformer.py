@@ -16,14 +16,15 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from seq2seq.models.embedding import Dropout, Embedding
+from seq2seq.models.dropout import Dropout
+from seq2seq.models.embedding import Embedding
 from seq2seq.models.linear import LinearLayer, LinearMaker, Map
 from seq2seq.models.padding import is_padded
 from seq2seq.models.seq2seq import Seq2Seq
 from seq2seq.settings.model import ModelSettings
 
 WAVELENGTH = 10_000
-"""Of the slowest sinusoid, divided by 2 pi (Vaswani et al. 2017, section 3.5)."""
+"""What wavelengths approach, divided by 2 pi (Vaswani et al. 2017, section 3.5)."""
 
 
 class TransformerMemory(NamedTuple):

@@ -4,7 +4,8 @@ import math
 from dataclasses import dataclass, field
 
 EQUAL_BLEU = 0.5
-"""Validations whose BLEU is this near the highest one are told apart by their loss, whose noise is far smaller."""
+"""Weights whose BLEU is this near the highest one are told apart by their loss, whose noise is far smaller: each
+validation's from the best that were kept so far."""
 
 
 @dataclass

@@ -3,7 +3,8 @@
 import pytest
 import torch
 
-from seq2seq.models.embedding import Dropout, Embedding
+from seq2seq.models.dropout import Dropout
+from seq2seq.models.embedding import Embedding
 from seq2seq.subwords.special_tokens import PAD
 
 TOKENS_BT = torch.randint(4, 20, (40, 50), generator=torch.Generator().manual_seed(1))
