@@ -10,11 +10,11 @@ from tokenizers import Tokenizer
 
 from seq2seq.decoding.ensemble import Ensemble
 from seq2seq.decoding.quantization import quantized
-from seq2seq.decoding.steps import StepModel
 from seq2seq.device import DECODING_KERNELS, configure, product_type
 from seq2seq.errors import ModelError
 from seq2seq.export.reading import check_request_of_export
 from seq2seq.models.linear import packed
+from seq2seq.models.memory import StepModel
 from seq2seq.models.seq2seq import Seq2Seq
 from seq2seq.registry.model_folder import FolderConfig, LoadedModel, is_export, load_model, tokenizers_of
 from seq2seq.settings.runtime import RuntimeSettings

@@ -11,8 +11,8 @@ from typing import Any
 
 import numpy as np
 
+from seq2seq.attention_maps import attention_map
 from seq2seq.corpora.pairs import Pairs, read_pairs
-from seq2seq.decoding.attention_maps import attention_map
 from seq2seq.decoding.quantization import int8_runs
 from seq2seq.decoding.translation import Translation
 from seq2seq.device import DECODING_KERNELS, configure

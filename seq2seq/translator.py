@@ -14,11 +14,12 @@ from seq2seq.batching import batches_by_length, pad_sources
 from seq2seq.decoding.beam_search import beam_search
 from seq2seq.decoding.forced import forced_scores
 from seq2seq.decoding.request import check_n_best, check_precision, check_search, chunks_of, texts_of
-from seq2seq.decoding.steps import StepModel, greedy, longest_translation
+from seq2seq.decoding.steps import greedy, longest_translation
 from seq2seq.decoding.translation import Translation
 from seq2seq.device import autocast
 from seq2seq.engine import Engine, engine_of_model, load_engine
 from seq2seq.errors import CorpusError
+from seq2seq.models.memory import StepModel
 from seq2seq.registry.champions import resolve_each
 from seq2seq.registry.model_folder import FolderConfig, LoadedModel
 from seq2seq.settings.runtime import RuntimeSettings

@@ -11,8 +11,8 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
-from seq2seq.decoding.steps import StepModel, forbid, likeliest, log_partition, rows_that_go_on
-from seq2seq.models.memory import MemoryT, StateT
+from seq2seq.decoding.steps import forbid, likeliest, log_partition, rows_that_go_on
+from seq2seq.models.memory import MemoryT, StateT, StepModel
 from seq2seq.subwords.special_tokens import BOS, EOS
 
 

@@ -11,7 +11,7 @@ from typing import Any, NamedTuple, Self
 import torch
 from torch import Tensor
 
-from seq2seq.decoding.steps import StepModel
+from seq2seq.models.memory import StepModel
 
 
 class Each(NamedTuple):

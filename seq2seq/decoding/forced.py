@@ -6,8 +6,8 @@ Shapes in names: B pairs, S source positions, T target positions, V target vocab
 import torch
 from torch import Tensor
 
-from seq2seq.decoding.steps import StepModel, log_partition
-from seq2seq.models.memory import MemoryT, StateT
+from seq2seq.decoding.steps import log_partition
+from seq2seq.models.memory import MemoryT, StateT, StepModel
 from seq2seq.subwords.special_tokens import BOS
 
 

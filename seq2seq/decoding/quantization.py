@@ -18,10 +18,10 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from seq2seq.decoding.steps import StepModel
 from seq2seq.device import computes_in_bf16
 from seq2seq.errors import ConfigError
 from seq2seq.models.linear import Linear, Map, on_rounded
+from seq2seq.models.memory import StepModel
 from seq2seq.models.seq2seq import Seq2Seq
 
 ROW_LIMIT, ROW_ZERO = 127, 128

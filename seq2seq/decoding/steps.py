@@ -8,13 +8,12 @@ N hypotheses that are being decoded, M those of them that go on; in `likeliest` 
 """
 
 import math
-from typing import Protocol
 
 import torch
 from torch import Tensor
 
 from seq2seq.models.linear import recurring
-from seq2seq.models.memory import MemoryT, StateT
+from seq2seq.models.memory import MemoryT, StateT, StepModel
 from seq2seq.subwords.special_tokens import BOS, EOS, PAD, UNK
 
 NEVER_WRITTEN = (PAD, UNK, BOS)
@@ -25,25 +24,6 @@ CACHED = 2**18
 """Numbers of float32 that are worked through at once: a mebibyte."""
 SMALLEST_SUM = 1e-20
 """Far from where float32 has fewer digits."""
-
-
-class StepModel(Protocol[MemoryT, StateT]):
-    """What decoding asks of a model."""
-
-    def encode(self, source_BS: Tensor, source_lengths_B: Tensor) -> MemoryT:
-        """Read a padded batch of source sentences; the lengths are on the CPU."""
-        ...
-
-    def start(self, memory: MemoryT) -> StateT:
-        """The state before the first token."""
-        ...
-
-    def step(self, tokens_N: Tensor, memory: MemoryT, state: StateT) -> tuple[Tensor, StateT]:
-        """logits_NV of the token after `tokens_N`, and the state to go on from. Decoding writes into the logits.
-
-        N is a multiple of the memory's B: the hypotheses of a sentence stand side by side and share its memory.
-        """
-        ...
 
 
 def longest_translation(source_tokens: int) -> int:

@@ -1,8 +1,9 @@
 """What an encoder hands to a decoder, and what a decoder hands to its next step.
 
 Every tensor has the batch as its first dimension, so that decoding can choose rows without knowing the model.
-Each architecture has its own; `Rows` is what decoding asks of them.
-Shapes in names: B batch, S source positions, T target positions, L layers, H hidden size, K key size, F feature size.
+Each architecture has its own; `Rows` is what decoding asks of them, and `StepModel` what it asks of a model.
+Shapes in names: B batch, N hypotheses, S source positions, T target positions, V target vocabulary size, L layers,
+H hidden size, K key size, F feature size.
 """
 
 from typing import NamedTuple, Protocol, Self, TypeVar
@@ -20,6 +21,25 @@ class Rows(Protocol):
 
 MemoryT = TypeVar("MemoryT", bound=Rows)
 StateT = TypeVar("StateT", bound=Rows)
+
+
+class StepModel(Protocol[MemoryT, StateT]):
+    """What decoding asks of a model."""
+
+    def encode(self, source_BS: Tensor, source_lengths_B: Tensor) -> MemoryT:
+        """Read a padded batch of source sentences; the lengths are on the CPU."""
+        ...
+
+    def start(self, memory: MemoryT) -> StateT:
+        """The state before the first token."""
+        ...
+
+    def step(self, tokens_N: Tensor, memory: MemoryT, state: StateT) -> tuple[Tensor, StateT]:
+        """logits_NV of the token after `tokens_N`, and the state to go on from. Decoding writes into the logits.
+
+        N is a multiple of the memory's B: the hypotheses of a sentence stand side by side and share its memory.
+        """
+        ...
 
 
 class State(NamedTuple):

@@ -9,9 +9,8 @@ from typing import Generic
 
 from torch import Tensor, nn
 
-from seq2seq.decoding.steps import StepModel
 from seq2seq.models.linear import LinearMaker
-from seq2seq.models.memory import MemoryT, StateT
+from seq2seq.models.memory import MemoryT, StateT, StepModel
 
 
 class Seq2Seq(nn.Module, Generic[MemoryT, StateT]):

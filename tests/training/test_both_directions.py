@@ -10,8 +10,8 @@ from typing import Any
 import pytest
 
 from seq2seq import __main__ as command
+from seq2seq.attention_maps import attention_map
 from seq2seq.corpora.pairs import pairs_of, write_pairs
-from seq2seq.decoding.attention_maps import attention_map
 from seq2seq.errors import ModelError
 from seq2seq.evaluation import evaluate
 from seq2seq.pipeline import Job

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 import torch
 
-from seq2seq.decoding.attention_maps import attention_map
+from seq2seq.attention_maps import attention_map
 from seq2seq.registry.model_folder import LoadedModel, load_model
 from tests.tiny import write_tiny_model
 
