@@ -2,8 +2,9 @@
 
 A training is a sequence of updates, and everything that the next update depends on is in its checkpoint: stopped
 at any moment and started again it gives the same weights, bit for bit on a CPU at equal threads and precision.
-The clock enters in two places only: `max_minutes` is turned into a number of steps once the speed is known, and
-ends the training should it be up before these steps are done (`stopped_by` is then `clock`).
+The clock enters in two places only: `max_minutes` is turned into a number of steps once the speed is known, fewer
+should the machine become slower, and ends the training if it is up before these steps are done (`stopped_by` is then
+`clock`).
 """
 
 import json
@@ -51,6 +52,8 @@ UNMEASURED_STEPS = 5
 """First steps are slow (kernels are chosen, memory is taken): they do not count when the speed is measured."""
 MEASURED_SHARES = 0.1, 0.2
 """The speed is measured between these shares of a time budget, which is then turned into steps."""
+LATE = 1.1
+"""So many times the steps that there is time for may be planned before the plan is shortened."""
 CHECKPOINT_PAUSE = 20
 """Between two checkpoints lie so many times the seconds that one takes, at least: a large network's are gigabytes."""
 
@@ -196,6 +199,7 @@ class Trainer:
                 if position.step % self.validation_interval == 0 or position.stopped_by:
                     position.validation_due = True
                     self._validate()
+                    self._shorten_plan()
                 self._checkpoint_if_due()
         self._peak_memory_mib = (peak_memory_mib() or 0.0) + self.replicas.peak_memory_mib()
         learner.finish(self.best_weights)
@@ -245,17 +249,29 @@ class Trainer:
         steps = steps_in_time(budget - self._elapsed(), seconds_per_step, validation, self.validation_interval)
         position.planned_steps = min(self.steps_by_settings or position.step + steps, position.step + steps)
 
+    def _shorten_plan(self) -> None:
+        """Fit the schedule to the time that is left if the machine, since the validation before, was too slow for it.
+
+        A learning rate that is cut off on its way down leaves weights that it would have made better.
+        """
+        position, validations = self.position, self.position.validations
+        if not self.by_time or position.stopped_by or not position.planned_steps or len(validations) < 2:
+            return
+        before, now = validations[-2:]
+        seconds_per_step = (now["seconds"] - before["seconds"]) / (now["step"] - before["step"])
+        steps = (self.settings.max_minutes * 60 - self._elapsed()) / max(seconds_per_step, 1e-9)
+        if position.planned_steps - position.step > LATE * steps:
+            position.planned_steps = position.step + max(1, int(steps))
+
     def _end_reached(self) -> str:
         """Why the training ends here, or an empty text."""
         position, settings = self.position, self.settings
-        if self.by_time and self._elapsed() >= settings.max_minutes * 60:
-            return "clock"
         end = position.planned_steps or self.steps_by_settings
         if end and position.step >= end:
             if position.step == settings.max_steps:
                 return "max_steps"
             return "max_epochs" if position.step == settings.max_epochs * self.data.steps_per_epoch else "max_minutes"
-        return ""
+        return "clock" if self.by_time and self._elapsed() >= settings.max_minutes * 60 else ""
 
     def _validate(self) -> None:
         started, position = time.monotonic(), self.position

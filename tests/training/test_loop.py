@@ -31,8 +31,10 @@ from seq2seq.settings.runtime import RuntimeSettings
 from seq2seq.training import loop
 from seq2seq.training.checkpoint import save_checkpoint
 from seq2seq.training.forcing import decoder_features
+from seq2seq.training.learner import Learner
 from seq2seq.training.loss import linear_cross_entropy
 from seq2seq.training.progress import Progress
+from seq2seq.training.shares import Share
 from seq2seq.training.validation import Validation
 from seq2seq.translator import Translator
 from seq2seq.workspace.artifacts import Record
@@ -287,6 +289,30 @@ def test_a_plan_by_time_does_not_count_validations_twice(train: Train, monkeypat
     train(training={"max_epochs": 0, "max_minutes": 0.1, "validations_per_epoch": 1, "patience": 10**6})
     [(seconds_per_step, _)] = told
     assert seconds_per_step < 0.18 / 4  # a validation after each few steps, none of which is in here
+
+
+@pytest.mark.parametrize(("slower", "least", "most"), [(1, 480, 600), (2, 300, 360), (0.5, 480, 600)])
+def test_where_the_machine_becomes_slower_the_schedule_is_fitted_to_the_time_that_is_left(
+    train: Train, monkeypatch: pytest.MonkeyPatch, slower: float, least: int, most: int
+) -> None:
+    """A minute with an update every tenth of a second until a fifth of it is gone; then one takes `slower` as long."""
+    seconds = 0.0
+    update = Learner.update
+    rates: list[float] = []
+
+    def counted(self: Learner, share: Share, number: int, rate: float) -> torch.Tensor:
+        nonlocal seconds
+        seconds += 0.1 if number <= 120 else 0.1 * slower
+        rates.append(rate)
+        return update(self, share, number, rate)
+
+    monkeypatch.setattr(Learner, "update", counted)
+    monkeypatch.setattr(loop, "time", SimpleNamespace(monotonic=lambda: seconds))
+    settings = {"max_epochs": 0, "max_minutes": 1, "validations_per_epoch": 0.2, "patience": 10**6}
+    statistics = train(training=settings).statistics
+    assert statistics["stopped_by"] == "max_minutes"
+    assert least <= statistics["steps"] == statistics["planned_steps"] <= most
+    assert rates[-1] == pytest.approx(0.05 * 0.01, rel=0.02)  # the floor of the cosine
 
 
 def test_progress_names_the_epoch_that_an_update_was_in(train: Train) -> None:
