@@ -8,8 +8,8 @@ from seq2seq.pipeline import STEPS
 from seq2seq.registry.champions import Shelf, ever_champion
 from seq2seq.workspace.artifacts import Record, Workspace
 
-STEP_BEHIND = {"parent": "train", "champion": "evaluate", "challenger": "evaluate"}
-"""Inputs that are not called like the step that made them."""
+PARENT_FROM = "train", "adopt"
+"""The steps that a training's parent may come from; other inputs are called after the one that made them."""
 
 
 def needed_by_champions(workspace: Workspace, records: Iterable[Record]) -> dict[tuple[str, str], str]:
@@ -47,7 +47,7 @@ class Lineage:
         found = {(root.step, root.key): root}
         asked: dict[str, list[dict[str, str]]] = defaultdict(list)
         _ask(root, asked)
-        for step in reversed(STEPS):
+        for step in (*reversed(STEPS), "adopt"):
             for parts in asked[step]:  # grows in the loop where a model was trained from another
                 holding = [(record, held) for record, held in self._of_step[step] if parts.items() <= held.items()]
                 scores = [sum(other.items() <= held.items() for other in asked[step]) for _, held in holding]
@@ -75,9 +75,9 @@ def _inputs(record: Record) -> dict[str, dict[str, str]]:
 def _ask(record: Record, asked: dict[str, list[dict[str, str]]]) -> None:
     """Add what a record read to what is asked of the steps before it."""
     for role, parts in _inputs(record).items():
-        wanted = asked[STEP_BEHIND.get(role, role)]
-        if parts and parts not in wanted:
-            wanted.append(parts)
+        for step in PARENT_FROM if role == "parent" else (role,):
+            if parts and parts not in asked[step]:
+                asked[step].append(parts)
 
 
 def _champions(shelf: Shelf) -> Iterator[tuple[str, str]]:

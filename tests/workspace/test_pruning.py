@@ -222,6 +222,16 @@ def test_the_model_that_a_champion_was_trained_from_stays_and_so_does_the_compar
     assert shop.has(*(parent[step] for step in ("fetch", "clean", "encode", "train"))) == [True] * 4
 
 
+def test_the_model_folder_that_a_champion_was_continued_from_stays_as_it_was_taken_in(shop: Shop) -> None:
+    champion, adopted = night(shop, 1, 90), shop.make("adopt", "from elsewhere", 90)
+    champion["train"] = narrowed(shop, champion["train"], 90, parent=adopted.parts())
+    promote(shop, champion["train"])
+
+    shop.prune(keep_days=30)
+
+    assert shop.has(adopted) == [True]
+
+
 def test_a_pointer_that_cannot_be_read_stops_pruning(shop: Shop) -> None:
     old = shop.make("clean", "old", 40)
     write_text_atomically(shop.workspace.root / "models" / "ko-en" / "champion.json", "{")
