@@ -33,7 +33,7 @@ class Config(Section):
     """One section for each step that has settings, and the machine's own."""
 
     name: str = Field(
-        "translator",
+        default="translator",
         pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]*$",
         description="Name of the model's folder and of its runs: letters, digits, dots, underscores and hyphens, "
         "first a letter or a digit.",

@@ -59,6 +59,16 @@ def test_the_library_prints_nothing_and_asks_nobody() -> None:
     assert set(talkers) <= {"seq2seq/__main__.py", "seq2seq/guard.py"}
 
 
+def test_defaults_are_keywords_as_type_checkers_know_no_others() -> None:
+    positional = [
+        f"{path}:{node.lineno}"
+        for path, tree in sources("seq2seq").items()
+        for node in ast.walk(tree)
+        if isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id == "Field" and node.args
+    ]
+    assert positional == []
+
+
 def test_the_library_reads_no_environment() -> None:
     readers = [
         path

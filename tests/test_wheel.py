@@ -1,5 +1,6 @@
 """What is distributed."""
 
+import os
 import subprocess
 import sys
 import zipfile
@@ -39,3 +40,22 @@ def test_the_wheel_holds_every_module_the_presets_and_the_mark_of_typed_packages
     }
 
     assert wanted <= set(names)
+
+
+def test_a_program_that_uses_the_library_can_check_its_types(tmp_path: Path) -> None:
+    (tmp_path / "program.py").write_text(
+        "from seq2seq.config import Config\n"
+        "from seq2seq.settings.runtime import RuntimeSettings\n"
+        "config, runtime = Config(name='mine'), RuntimeSettings(threads=2)\n",
+        encoding="utf-8",
+    )
+    options = ("--strict", "--config-file=", "--follow-imports=silent", "--cache-dir=cache")
+    checked = subprocess.run(
+        [sys.executable, "-m", "mypy", *options, "program.py"],
+        cwd=tmp_path,
+        env=os.environ | {"MYPYPATH": str(CHECKOUT)},
+        capture_output=True,
+        text=True,
+    )
+
+    assert checked.returncode == 0, checked.stdout

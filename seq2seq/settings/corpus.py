@@ -42,51 +42,59 @@ class CorpusSettings(Section):
     """Where the sentence pairs come from. One flat section: `kind` says which settings count."""
 
     kind: Literal["demo", "files", "hub", "url"] = Field(
-        "demo", description="demo: built-in grammar; files: a folder; hub: a Hugging Face dataset; url: a web server."
+        default="demo",
+        description="demo: built-in grammar; files: a folder; hub: a Hugging Face dataset; url: a web server.",
     )
     source_language: str = Field(
-        "ko",
+        default="ko",
         pattern=r"^[A-Za-z]{2,3}([-_][A-Za-z0-9]+)*$",
         description="Code of the language to translate from: two or three letters, such as de, and what belongs to "
         "them after a hyphen, as in zh-Hans.",
     )
     target_language: str = Field(
-        "en",
+        default="en",
         pattern=r"^[A-Za-z]{2,3}([-_][A-Za-z0-9]+)*$",
         description="Code of the language to translate into: two or three letters, such as de, and what belongs to "
         "them after a hyphen, as in zh-Hans.",
     )
-    train: str = Field("train", description="File stem or Hub split to learn from.")
+    train: str = Field(default="train", description="File stem or Hub split to learn from.")
     valid: str = Field(
-        "valid", description="File stem or Hub split to select and stop on; empty: valid_pairs held out of train."
+        default="valid",
+        description="File stem or Hub split to select and stop on; empty: valid_pairs held out of train.",
     )
-    test: str = Field("test", description="File stem or Hub split to score on; empty: test_pairs held out of train.")
+    test: str = Field(
+        default="test", description="File stem or Hub split to score on; empty: test_pairs held out of train."
+    )
     directory: Annotated[str, NotInKey()] = Field(
-        "",
+        default="",
         description="files: folder that holds SPLIT.LANGUAGE files or SPLIT.tsv/.csv/.jsonl/.parquet, each also .gz.",
     )
     address: str = Field(
-        "",
+        default="",
         pattern=r"^(https?://\S+)?$",
         description="url: https://HOST/{split}.{language} (also .gz), HOST/{split}.tsv/.csv/.jsonl/.parquet, or an "
         "archive (.zip, .tar.gz, …) of such files.",
     )
     sha256: dict[str, Annotated[str, Field(pattern="^[0-9A-Fa-f]{64}$")]] = Field(
-        {}, description="url: SHA-256 by file name (train.de, corpus.zip); of others the server's word is taken."
+        default={},
+        description="url: SHA-256 by file name (train.de, corpus.zip); of others the server's word is taken.",
     )
-    source_column: Column = Field("", description=COLUMN.format("source"))
-    target_column: Column = Field("", description=COLUMN.format("target"))
-    dataset: str = Field("", description="hub: dataset id, for example owner/name.")
-    subset: str = Field("", description="hub: name of the dataset's configuration, for example en-ko.")
-    revision: str = Field("main", description="hub: branch, tag or commit; the record pins the commit.")
-    train_pairs: int = Field(12_000, ge=1, le=200_000, description="demo: number of training pairs.")
+    source_column: Column = Field(default="", description=COLUMN.format("source"))
+    target_column: Column = Field(default="", description=COLUMN.format("target"))
+    dataset: str = Field(default="", description="hub: dataset id, for example owner/name.")
+    subset: str = Field(default="", description="hub: name of the dataset's configuration, for example en-ko.")
+    revision: str = Field(default="main", description="hub: branch, tag or commit; the record pins the commit.")
+    train_pairs: int = Field(default=12_000, ge=1, le=200_000, description="demo: number of training pairs.")
     valid_pairs: int = Field(
-        500, ge=1, le=10_000, description="demo: number of validation pairs; others: held out where valid is empty."
+        default=500,
+        ge=1,
+        le=10_000,
+        description="demo: number of validation pairs; others: held out where valid is empty.",
     )
     test_pairs: int = Field(
-        500, ge=1, le=10_000, description="demo: number of test pairs; others: held out where test is empty."
+        default=500, ge=1, le=10_000, description="demo: number of test pairs; others: held out where test is empty."
     )
-    seed: int = Field(1, ge=0, description="demo: seed of the grammar's choices.")
+    seed: int = Field(default=1, ge=0, description="demo: seed of the grammar's choices.")
 
     def split_names(self) -> dict[str, str]:
         """Our split names (train, valid, test) with the source's names for them; a nameless split is left out."""

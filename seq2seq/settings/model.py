@@ -15,71 +15,78 @@ class ModelSettings(Section):
     """
 
     architecture: Literal["lstm", "gru", "transformer"] = Field(
-        "lstm",
+        default="lstm",
         description="lstm (Hochreiter & Schmidhuber 1997), gru (Cho et al. 2014), or pre-norm transformer (Vaswani et "
         "al. 2017; Xiong et al. 2020).",
     )
     embedding_size: int = Field(
-        256, ge=1, description="Size of the source and target embeddings; of every layer of a transformer."
+        default=256, ge=1, description="Size of the source and target embeddings; of every layer of a transformer."
     )
-    encoder_layers: int = Field(1, ge=1, le=24, description="Layers of the encoder.")
-    decoder_layers: int = Field(1, ge=1, le=24, description="Layers of the decoder.")
-    encoder_hidden_size: int = Field(512, ge=1, description="recurrent: size of the encoder's state, per direction.")
-    decoder_hidden_size: int = Field(512, ge=1, description="recurrent: size of the decoder's state.")
-    bidirectional: bool = Field(False, description="recurrent: read the source in both directions.")
+    encoder_layers: int = Field(default=1, ge=1, le=24, description="Layers of the encoder.")
+    decoder_layers: int = Field(default=1, ge=1, le=24, description="Layers of the decoder.")
+    encoder_hidden_size: int = Field(
+        default=512, ge=1, description="recurrent: size of the encoder's state, per direction."
+    )
+    decoder_hidden_size: int = Field(default=512, ge=1, description="recurrent: size of the decoder's state.")
+    bidirectional: bool = Field(default=False, description="recurrent: read the source in both directions.")
     reverse_source: bool = Field(
-        False,
+        default=False,
         description="recurrent: read the source from its end (Sutskever et al. 2014, section 3.3): helps without "
         "attention.",
     )
     attention: Literal["none", "dot", "general", "additive"] = Field(
-        "none",
+        default="none",
         description="recurrent: score of Luong et al. 2015 (dot, general) or Bahdanau et al. 2015 (additive); none: "
         "lecture.",
     )
     input_feeding: bool = Field(
-        False,
+        default=False,
         description="recurrent: the attention's output is part of the next step's input (Luong et al. 2015, section "
         "3.3); the decoder then runs step by step in training, too.",
     )
     attend_embeddings: bool = Field(
-        False,
+        default=False,
         description="recurrent: attention gives the mean of the source embeddings beside that of the encoder's states, "
         "so that a word leads to its translation directly (after Nguyen & Chiang 2018, section 4, who add a layer).",
     )
     layer_norm: bool = Field(
-        False,
+        default=False,
         description="recurrent: layer normalisation (Ba et al. 2016) of what each layer reads and of the readout.",
     )
     residual: bool = Field(
-        False,
+        default=False,
         description="recurrent: a layer above the first adds what it reads to what it gives (Wu et al. 2016, section "
         "3.1); takes deeper stacks than one layer.",
     )
-    attention_heads: int = Field(4, ge=1, le=64, description="transformer: heads of every attention.")
-    feedforward_size: int = Field(1024, ge=1, description="transformer: inner size of the feed-forward layers.")
+    attention_heads: int = Field(default=4, ge=1, le=64, description="transformer: heads of every attention.")
+    feedforward_size: int = Field(default=1024, ge=1, description="transformer: inner size of the feed-forward layers.")
     dropout: float = Field(
-        0.2,
+        default=0.2,
         ge=0,
         lt=1,
         description="On embeddings, between layers, on the encoder's and the attention's output; transformer: on "
         "embeddings and on what each sub-layer adds.",
     )
     variational_dropout: bool = Field(
-        False,
+        default=False,
         description="recurrent: one dropout mask for all positions of a sentence (Gal & Ghahramani 2016); with "
         "training.teacher_forcing_ratio below 1 the decoder draws one for each position.",
     )
     source_word_dropout: float = Field(
-        0.0, ge=0, lt=1, description="Share of source tokens whose whole embedding is zero (Sennrich et al. 2016, WMT)."
+        default=0.0,
+        ge=0,
+        lt=1,
+        description="Share of source tokens whose whole embedding is zero (Sennrich et al. 2016, WMT).",
     )
-    target_word_dropout: float = Field(0.0, ge=0, lt=1, description="The same of the tokens that the decoder reads.")
+    target_word_dropout: float = Field(
+        default=0.0, ge=0, lt=1, description="The same of the tokens that the decoder reads."
+    )
     tie_embeddings: bool = Field(
-        False,
+        default=False,
         description="Output layer shares the target embedding (Press & Wolf 2017), after a projection to its size.",
     )
     share_embeddings: bool = Field(
-        False,
+        default=False,
         description="Source and target share one embedding (with tie_embeddings three-way, Press & Wolf 2017, section "
         "5); needs vocabulary.joint.",
     )

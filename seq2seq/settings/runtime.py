@@ -18,44 +18,46 @@ class RuntimeSettings(Section):
     """Where and how fast the work is done."""
 
     threads: int = Field(
-        0,
+        default=0,
         ge=0,
         le=1024,
         description="Threads of tensor operations, all processes together; 0: one per usable core. Trainings run side "
         "by side as long as their threads fit into the cores.",
     )
     processes: int = Field(
-        1,
+        default=1,
         ge=1,
         le=64,
         description="Processes that share each batch of a training (best one a core; on CUDA at most one a device; "
         "dropout draws anew with another number), or the lines of `translate`.",
     )
     gradient_accumulation: int = Field(
-        1,
+        default=1,
         ge=1,
         le=1024,
         description="Parts of each batch that a process learns one after another before the weights are updated: less "
         "memory for the same update, where a batch does not fit a device (dropout draws anew with another number).",
     )
-    device: Literal["auto", "cpu", "cuda"] = Field("auto", description="auto: a CUDA device where there is one.")
-    log_every_seconds: float = Field(5.0, gt=0, description="Seconds between two progress messages.")
+    device: Literal["auto", "cpu", "cuda"] = Field(
+        default="auto", description="auto: a CUDA device where there is one."
+    )
+    log_every_seconds: float = Field(default=5.0, gt=0, description="Seconds between two progress messages.")
     checkpoint_every_seconds: float = Field(
-        30.0,
+        default=30.0,
         ge=0,
         description="Seconds between two checkpoints; twenty times what one takes where that is longer. There is one "
         "after each validation, too. 0: one after each update.",
     )
     finish: bool = Field(
-        False,
+        default=False,
         description="End a training that was stopped earlier: its best weights so far are the result, which later runs "
         "take. An error where it has no checkpoint. To learn on, continue from the model.",
     )
     max_step_minutes: float = Field(
-        0.0, ge=0, description="A step that takes longer fails; the same command resumes it. 0: no limit."
+        default=0.0, ge=0, description="A step that takes longer fails; the same command resumes it. 0: no limit."
     )
     locks: str = Field(
-        "",
+        default="",
         description="Empty: locks of this machine's kernel. redis://HOST:PORT/NUMBER: locks in a Redis server, for a "
         "workspace that several machines share. Its password comes from the environment: REDISCLI_AUTH.",
     )

@@ -10,80 +10,87 @@ from seq2seq.settings.section import Section
 class TrainingSettings(Section):
     """How the model is trained. Whichever limit comes first ends a training, and its best model is the result."""
 
-    seed: int = Field(1, ge=0, description="Seed of the weights, the order of batches, dropout and teacher forcing.")
-    learning_rate: float = Field(
-        1e-3, gt=0, le=1, description="Peak learning rate of AdamW (Loshchilov & Hutter 2019)."
+    seed: int = Field(
+        default=1, ge=0, description="Seed of the weights, the order of batches, dropout and teacher forcing."
     )
-    warmup_steps: int = Field(200, ge=0, description="Steps of linear warm-up.")
+    learning_rate: float = Field(
+        default=1e-3, gt=0, le=1, description="Peak learning rate of AdamW (Loshchilov & Hutter 2019)."
+    )
+    warmup_steps: int = Field(default=200, ge=0, description="Steps of linear warm-up.")
     schedule: Literal["cosine", "inverse_sqrt", "constant"] = Field(
-        "cosine",
+        default="cosine",
         description="Decay after the warm-up: cosine (Loshchilov & Hutter 2017) down to 5 % of the peak at the planned "
         "end, inverse_sqrt of the step (Vaswani et al. 2017), or constant.",
     )
-    weight_decay: float = Field(0.01, ge=0, description="AdamW's decoupled weight decay.")
+    weight_decay: float = Field(default=0.01, ge=0, description="AdamW's decoupled weight decay.")
     max_gradient_norm: float = Field(
-        1.0, gt=0, description="Gradients are scaled down to this norm (Pascanu et al. 2013, section 3.2)."
+        default=1.0, gt=0, description="Gradients are scaled down to this norm (Pascanu et al. 2013, section 3.2)."
     )
     label_smoothing: float = Field(
-        0.1, ge=0, lt=1, description="Mass moved from the right token to all tokens (Szegedy et al. 2016, section 7)."
+        default=0.1,
+        ge=0,
+        lt=1,
+        description="Mass moved from the right token to all tokens (Szegedy et al. 2016, section 7).",
     )
     r_drop: float = Field(
-        0.0,
+        default=0.0,
         ge=0,
         le=100,
         description="R-Drop (Liang et al. 2021): each batch goes through the network twice with different dropout, and "
         "alpha times the divergence of both predictions is added to the loss; 0: once. Twice the time a step.",
     )
     teacher_forcing_ratio: float = Field(
-        1.0,
+        default=1.0,
         ge=0,
         le=1,
         description="Share of decoder inputs that are the ground truth (scheduled sampling, Bengio et al. 2015); 1 "
         "runs the target in one call, but for model.input_feeding.",
     )
     batch_tokens: int = Field(
-        1000,
+        default=1000,
         ge=1,
         description="Target tokens of a batch, end marks counted and padding not: at most, or "
         "about so many where words are cut anew. A longer pair is a batch by itself.",
     )
     subword_dropout: float = Field(
-        0.0,
+        default=0.0,
         ge=0,
         le=1,
         description="bpe: probability that a merge is left out when words are cut, anew in each epoch (BPE-dropout, "
         "Provilkov et al. 2020); 0: words are cut as in translation.",
     )
     subword_temperature: float = Field(
-        0.0,
+        default=0.0,
         ge=0,
         le=100,
         description="unigram: words are cut at random, anew in each epoch, in proportion to P^(1/temperature) (Kudo "
         "2018, where 1/temperature is alpha); 0: words are cut as in translation.",
     )
     average_decay: float = Field(
-        0.0,
+        default=0.0,
         ge=0,
         lt=1,
         description="Decay per step of the exponential moving average of the weights (after Polyak & Juditsky 1992; in "
         "the place of an average of checkpoints), which is validated and published; 0: no average.",
     )
-    max_epochs: int = Field(30, ge=0, description="Passes over the training pairs; 0: no limit.")
-    max_steps: int = Field(0, ge=0, description="Updates of the weights; 0: no limit.")
+    max_epochs: int = Field(default=30, ge=0, description="Passes over the training pairs; 0: no limit.")
+    max_steps: int = Field(default=0, ge=0, description="Updates of the weights; 0: no limit.")
     max_minutes: float = Field(
-        0.0, ge=0, description="Time budget, turned into planned steps once the speed is known; 0: no limit."
+        default=0.0, ge=0, description="Time budget, turned into planned steps once the speed is known; 0: no limit."
     )
-    validations_per_epoch: float = Field(1.0, gt=0, le=100, description="How often validation BLEU is measured.")
+    validations_per_epoch: float = Field(
+        default=1.0, gt=0, le=100, description="How often validation BLEU is measured."
+    )
     patience: int = Field(
-        10, ge=1, description="Validations with neither a better BLEU nor a lower loss before training stops."
+        default=10, ge=1, description="Validations with neither a better BLEU nor a lower loss before training stops."
     )
     precision: Literal["auto", "bf16", "fp32"] = Field(
-        "auto",
+        default="auto",
         description="bf16: autocast, an error on a processor without it; auto: bf16 where the processor computes in "
         "it, else fp32.",
     )
     bleu_tokenizer: Literal["13a", "intl", "char", "none", "zh"] = Field(
-        "13a",
+        default="13a",
         title="BLEU tokenizer",
         description="sacreBLEU's tokenizer of the validation BLEU; char or zh for unspaced scripts.",
     )

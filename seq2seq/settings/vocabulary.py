@@ -11,20 +11,21 @@ class VocabularySettings(Section):
     """What a token is, and how many there are. Learned from the training split only."""
 
     kind: Literal["word", "bpe", "unigram"] = Field(
-        "bpe", description="Whole words, or subwords: bpe (Sennrich et al. 2016, section 3.2) or unigram (Kudo 2018)."
+        default="bpe",
+        description="Whole words, or subwords: bpe (Sennrich et al. 2016, section 3.2) or unigram (Kudo 2018).",
     )
     size: int = Field(
-        8000,
+        default=8000,
         ge=32,
         le=500_000,
         description="Largest number of tokens of each side (both together when joint).",
     )
     min_frequency: int = Field(
-        2, ge=1, description="Rarer words (bpe: merges) get no token of their own; not for unigram."
+        default=2, ge=1, description="Rarer words (bpe: merges) get no token of their own; not for unigram."
     )
-    joint: bool = Field(False, description="One vocabulary for source and target.")
+    joint: bool = Field(default=False, description="One vocabulary for source and target.")
     language_tags: bool = Field(
-        False,
+        default=False,
         description="One model for both directions: the first source token says into which language (Johnson et al. "
         "2017), and each training pair is used there and back. Needs joint.",
     )
