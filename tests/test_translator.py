@@ -4,7 +4,9 @@ import random
 import threading
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
+import numpy as np
 import pytest
 import torch
 from hypothesis import given
@@ -239,6 +241,28 @@ def test_options_out_of_range_are_named_and_no_sentence_is_lost(translator: Tran
         translator.translate(["eins"], **option)
     with pytest.raises(ConfigError, match=name):
         list(translator.stream(["eins"], **option))
+
+
+@pytest.mark.parametrize(
+    "option",
+    [{"beam_size": "3"}, {"beam_size": 3.0}, {"beam_size": True}, {"length_penalty": "1"}, {"batch_sentences": 8.0}],
+    ids=str,
+)
+def test_options_are_numbers_and_not_what_could_be_read_as_one(translator: Translator, option: dict[str, Any]) -> None:
+    ((name, value),) = option.items()
+    with pytest.raises(ConfigError, match=f"{name} has to be a .*number, not {value!r}"):
+        translator.translate(["eins"], **option)
+
+
+def test_options_may_be_numbers_of_numpy(translator: Translator) -> None:
+    found = translator.n_best(["eins zwei"], np.int64(2), np.int32(3), np.float32(0.5), np.int64(8))
+    assert found == translator.n_best(["eins zwei"], 2, 3, 0.5, 8)
+
+
+@pytest.mark.parametrize("count", ["1", 1.0, True, 0, 6], ids=repr)
+def test_how_many_translations_are_wanted_is_checked_too(translator: Translator, count: Any) -> None:
+    with pytest.raises(ConfigError, match="n_best"):
+        translator.n_best(["eins"], count)
 
 
 def test_a_precision_that_there_is_not_is_refused(folder: Path) -> None:

@@ -1,6 +1,8 @@
 """What a translator may be asked for, checked before any work is begun and before PyTorch is imported."""
 
 from collections.abc import Iterable, Iterator
+from numbers import Integral, Real
+from typing import Any
 
 from seq2seq.config import validate_config
 from seq2seq.errors import ConfigError, CorpusError
@@ -15,17 +17,27 @@ def check_precision(precision: str) -> None:
 
 
 def check_search(beam_size: int, length_penalty: float, batch_sentences: int) -> None:
-    """Raises ConfigError for what `seq2seq.settings.evaluation` does not allow."""
+    """Raises ConfigError for what `seq2seq.settings.evaluation` does not allow, and for what is no number."""
+    _check_number("beam_size", beam_size, Integral)
+    _check_number("length_penalty", length_penalty, Real)
+    _check_number("batch_sentences", batch_sentences, Integral)
     asked = {"beam_size": beam_size, "length_penalty": length_penalty, "batch_sentences": batch_sentences}
     validate_config({"evaluation": asked}, "translation")
 
 
 def check_n_best(count: int, beam_size: int) -> None:
     """Raises ConfigError for more translations of a sentence than the beam has hypotheses, or less than one."""
+    _check_number("n_best", count, Integral)
     if not 1 <= count <= beam_size:
         raise ConfigError(
             f"n_best may be 1 to beam_size ({beam_size}), not {count}: a wider beam finds more translations."
         )
+
+
+def _check_number(name: str, value: object, kind: type[Any]) -> None:
+    """Settings may be text that spells a number; what is handed to a function is used as it is."""
+    if isinstance(value, bool) or not isinstance(value, kind):
+        raise ConfigError(f"{name} has to be a {'whole ' if kind is Integral else ''}number, not {value!r}.")
 
 
 def texts_of(sentences: Iterable[str]) -> list[str]:
