@@ -1,11 +1,12 @@
 """From text to text: what turns a model folder into a translator."""
 
 import math
+import os
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from pathlib import Path
-from typing import Any, Self, TypeVar
+from typing import Any, NoReturn, Self, TypeVar
 
 import numpy as np
 import torch
@@ -18,7 +19,7 @@ from seq2seq.decoding.steps import greedy, longest_translation
 from seq2seq.decoding.translation import Translation
 from seq2seq.device import autocast
 from seq2seq.engine import Engine, engine_of_model, load_engine
-from seq2seq.errors import CorpusError
+from seq2seq.errors import CorpusError, UserError
 from seq2seq.models.memory import StepModel
 from seq2seq.registry.champions import resolve_each
 from seq2seq.registry.model_folder import FolderConfig, LoadedModel
@@ -48,6 +49,12 @@ class Translator:
         self._engine = engine
         self._tags = engine.source_tokenizer.num_special_tokens_to_add(False)
         self._threads = torch.get_num_threads() if engine.device.type == "cpu" else 1
+        self._process = os.getpid()
+
+    def __reduce__(self) -> NoReturn:
+        raise TypeError(
+            "A Translator cannot be pickled: load it in each process, or use seq2seq.translator_pool.TranslatorPool."
+        )
 
     @classmethod
     def of(cls, loaded: LoadedModel, precision: str = "fp32") -> Self:
@@ -67,6 +74,10 @@ class Translator:
 
         `precision` is fp32, bf16, auto (bf16 where the processor computes in it) or int8 (see
         `seq2seq.decoding.quantization`; what it leaves in floating point is as in auto), which runs on the CPU.
+
+        `runtime.threads` is PyTorch's setting for the whole process, and from then on freed memory is kept for what
+        comes next (`seq2seq.device.configure`). With more than one thread a translator works in this process alone:
+        after a fork it raises UserError in the child.
 
         The folder of a language pair (models/ko-en) stands for the model that is in use there. `target_language` may
         be either language of a model for both directions; if empty, it is the one that config.json names. The folder
@@ -227,6 +238,11 @@ class Translator:
         An operation lets go of Python's lock. Two batches on two cores gain more than one batch whose every operation
         is divided (LAB.md). What is not begun when the caller leaves is never begun.
         """
+        if self._threads > 1 and self._process != os.getpid():  # OpenMP would wait for threads that are not here
+            raise UserError(
+                f"This translator was loaded before this process was forked, and its {self._threads} threads did not "
+                "come along: load it after the fork, in each process, or with RuntimeSettings(threads=1)."
+            )
         if self._threads == 1 or len(batches) == 1:
             yield from map(work, batches)
             return

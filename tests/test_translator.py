@@ -1,8 +1,12 @@
 import itertools
 import os
+import pickle
 import random
+import re
+import signal
 import threading
-from collections.abc import Iterator
+import warnings
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -207,6 +211,49 @@ def test_someone_who_ends_the_work_does_not_wait_for_all_batches(two_threads: Tr
     with pytest.raises(KeyboardInterrupt):
         two_threads.translate_in_detail(sentences(2000), beam_size=1, batch_sentences=4, progress=stop)
     assert not [thread for thread in threading.enumerate() if thread.name.startswith("translate")]
+
+
+def in_a_fork(work: Callable[[], object]) -> str:
+    """What `work` gives or raises in a forked process; nothing if it hangs there."""
+    reading, writing = os.pipe()
+    with warnings.catch_warnings(action="ignore", category=DeprecationWarning):  # this process has several threads
+        child = os.fork()
+    if child == 0:
+        signal.signal(signal.SIGALRM, signal.SIG_DFL)
+        signal.alarm(20)
+        try:
+            answer = repr(work())
+        except BaseException as error:
+            answer = repr(error)
+        os.write(writing, answer.encode())
+        os._exit(0)
+    os.close(writing)
+    with open(reading, encoding="utf-8") as pipe:
+        answer = pipe.read()
+    os.waitpid(child, 0)
+    return answer
+
+
+def test_after_a_fork_several_threads_are_an_error_that_says_where_to_load(two_threads: Translator) -> None:
+    texts = sentences(80)
+    two_threads.translate(texts)
+    works: list[Callable[[], object]] = [
+        lambda: two_threads.translate(texts),
+        lambda: two_threads.translate(texts[:1]),
+        lambda: two_threads.score(texts, texts),
+    ]
+    for work in works:
+        assert re.match(r"UserError.*load it after the fork", in_a_fork(work))
+
+
+def test_after_a_fork_one_thread_works_on(folder: Path) -> None:
+    translator, texts = Translator.load(folder, RUNTIME), sentences(80)
+    assert in_a_fork(lambda: translator.translate(texts)) == repr(translator.translate(texts))
+
+
+def test_a_translator_that_is_pickled_says_what_to_do(translator: Translator) -> None:
+    with pytest.raises(TypeError, match=r"load it in each process, or use .*TranslatorPool"):
+        pickle.dumps(translator)
 
 
 def test_a_translation_is_one_line_whatever_the_vocabulary_holds(tmp_path: Path) -> None:
