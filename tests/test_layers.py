@@ -1,6 +1,9 @@
 """Who may import whom, and what a library does not do."""
 
 import ast
+import re
+import sys
+import tomllib
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -8,6 +11,8 @@ CHECKOUT = Path(__file__).parents[1]
 ENVIRONMENT_ALLOWED = {
     "seq2seq/device.py",  # sets the size of oneDNN's kernel cache, which is told in no other way
 }
+
+BROUGHT = {"huggingface_hub", "onnx_ir", "onnxruntime"}  # by datasets, and by the extra onnx
 
 
 def sources(*packages: str) -> dict[str, ast.Module]:
@@ -41,6 +46,14 @@ def test_tasks_know_no_flow() -> None:
 
 def test_imports_are_absolute_so_that_the_code_digest_can_follow_them() -> None:
     assert importers(("seq2seq", "tasks", "flows"), ".") == []
+
+
+def test_the_library_requires_what_it_imports_and_nothing_else() -> None:
+    project = tomllib.loads((CHECKOUT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+    required = {re.split(r"\W", requirement)[0] for requirement in project["dependencies"]}
+    found = {name for tree in sources("seq2seq").values() for name in imported(tree)}
+
+    assert found - sys.stdlib_module_names - {"seq2seq"} == required | BROUGHT
 
 
 def test_nothing_is_pickled() -> None:
