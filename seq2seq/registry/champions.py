@@ -96,7 +96,7 @@ class Shelf:
 
     def delivered(self) -> list[Path]:
         """Folders of the models that trainings delivered here, by name. An export that someone put here is none."""
-        folders = [path.parent for path in self.folder.glob(f"[!.]*/{CONFIG}") if path.parent.name != VERSIONS]
+        folders = [path.parent for path in self.folder.glob(f"[!.]*/{CONFIG}")]
         return sorted(folder for folder in folders if not _holds_an_export(folder))
 
     def folder_of(self, digest: str) -> Path:

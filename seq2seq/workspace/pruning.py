@@ -278,7 +278,7 @@ def _sweep(workspace: Workspace, step: str, began: float) -> int:
 def _clear_marks(workspace: Workspace, began: float) -> None:
     """Remove the marks of flows that were killed."""
     for mark in _entries(workspace.running):
-        if _used(mark) < began - LONG_DEAD and not is_held(mark):
+        if _used(mark) < began - LONG_DEAD:
             mark.unlink(missing_ok=True)
 
 

@@ -116,12 +116,13 @@ def test_a_pair_with_one_side_in_the_test_set_is_no_leak(tmp_path: Path) -> None
 
 
 def test_held_out_sources_that_training_has_too_are_counted_and_both_stay(tmp_path: Path) -> None:
-    train = [("ein  Hund", "a dog"), ("Café", "café"), ("leer", ""), ("zwei", "two")]
+    train = [("ein  Hund", "a dog"), ("Café", "café"), ("leer", ""), ("zwei", "two"), ("Tu\u0308r", "door")]
     held_out = [("ein Hund", "one dog"), ("ein Hund", "the dog"), ("Cafe\u0301", "coffee"), ("leer", "empty"), ("", "")]
+    held_out.append(("T\u00fcr", "gate"))
     statistics, kept = cleaned(tmp_path, train=train, valid=[("drei", "three")], test=[*held_out, train[3]])
-    assert (statistics["valid"]["seen_sources"], statistics["test"]["seen_sources"]) == (0, 3)
-    assert len(kept["test"]) == 6
-    assert kept["train"] == [("ein Hund", "a dog"), ("Café", "café")]
+    assert (statistics["valid"]["seen_sources"], statistics["test"]["seen_sources"]) == (0, 4)
+    assert len(kept["test"]) == 7
+    assert kept["train"] == [("ein Hund", "a dog"), ("Café", "café"), ("Tu\u0308r", "door")]
     (tmp_path / "alone").mkdir()
     assert "seen_sources" not in cleaned(tmp_path / "alone", test=held_out)[0]["test"]
 

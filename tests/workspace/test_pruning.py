@@ -142,6 +142,20 @@ def test_the_longest_unused_goes_first_until_the_workspace_is_small_enough(shop:
     assert bytes_below(shop.workspace.root) <= total - 100_000
 
 
+def test_what_nobody_needs_goes_before_what_is_only_old(shop: Shop) -> None:
+    record = shop.make("clean", "x" * 100_000, 9)
+    leftover = shop.workspace.root / "artifacts" / "clean" / "0af3"
+    leftover.mkdir()
+    (leftover / "data").write_text("x" * 100_000, encoding="utf-8")
+    age(leftover / "data", 1)
+    age(leftover, 1)
+
+    shop.prune(keep_days=30, max_gib=150_000 / 2**30)
+
+    assert shop.has(record) == [True]
+    assert not leftover.exists()
+
+
 def test_what_is_needed_stays_though_there_is_too_much_of_it(shop: Shop) -> None:
     with present(shop.workspace):
         record = shop.make("clean", "x" * 1000, 0)
@@ -254,6 +268,24 @@ def test_a_version_that_no_history_names_goes_with_time(shop: Shop) -> None:
     assert sorted(path.name for path in versions.iterdir()) == sorted([promoted.name, "ba9876543210"])
 
 
+def test_a_version_that_is_promoted_between_plan_and_removal_stays(shop: Shop) -> None:
+    model = shop.make("train", "model", 0)
+    version = Shelf(shop.workspace.root / "models" / "ko-en").folder_of(model.digest)
+    version.mkdir(parents=True)
+    age(version, 40)
+
+    class BusyLocks(FileLocks):
+        def acquire_lock(self, key: str, holder: str, *limits: Any, **named: Any) -> bool:
+            if key == "models/ko-en/champion":
+                promote(shop, model)
+            return super().acquire_lock(key, holder, *limits, **named)
+
+    report = prune(shop.workspace, 30, None, BusyLocks(shop.workspace.locks))
+
+    assert [thing.path for thing in report.kept["use at this moment"]] == [version]
+    assert version.is_dir()
+
+
 def test_what_a_running_flow_used_stays_whatever_the_limits(shop: Shop) -> None:
     record = shop.make("clean", "used", 400)
     with present(shop.workspace):
@@ -281,6 +313,17 @@ def test_a_killed_flow_keeps_nothing(shop: Shop) -> None:
 
     assert shop.has(record) == [False]
     assert not mark.exists()
+
+
+def test_the_mark_of_a_flow_that_may_be_about_to_lock_it_stays(shop: Shop) -> None:
+    mark = shop.workspace.running / "beginning.lock"
+    with locked(mark):
+        pass
+    age(mark, 0.01)
+
+    shop.prune(keep_days=30)
+
+    assert mark.exists()
 
 
 def test_a_flow_leaves_no_mark(shop: Shop) -> None:
@@ -423,6 +466,15 @@ def test_checkpoints_of_finished_and_forgotten_trainings_go(shop: Shop) -> None:
     shop.prune(keep_days=30)
 
     assert [folder.exists() for folder in (finished, forgotten, recent)] == [False, False, True]
+
+
+def test_a_checkpoint_is_as_old_as_what_was_written_into_it_last(shop: Shop) -> None:
+    folder = checkpoint(shop, "key", 40)
+    age(folder / "checkpoint.pt", 2)
+
+    shop.prune(keep_days=30)
+
+    assert folder.exists()
 
 
 def test_the_checkpoint_of_a_training_whose_result_was_damaged_stays(shop: Shop) -> None:

@@ -33,6 +33,13 @@ def test_a_folder_without_a_report_is_no_run_and_a_damaged_report_is_one_without
         find_run(tmp_path, damaged.name)
 
 
+def test_a_hidden_folder_is_no_run(tmp_path: Path) -> None:
+    run = make_run(tmp_path)
+    shutil.copytree(run, run.with_name(f".{run.name}"))
+
+    assert [found.folder for found in all_runs(tmp_path)] == [run]
+
+
 def test_a_report_that_may_not_be_read_is_a_run_without_content(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
