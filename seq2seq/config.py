@@ -6,7 +6,7 @@ import tomllib
 from collections.abc import Iterable, Mapping
 from math import ceil
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Annotated, Any, TypeVar
 
 from pydantic import Field, ValidationError, ValidationInfo, field_validator
 
@@ -17,7 +17,7 @@ from seq2seq.settings.evaluation import EvaluationSettings
 from seq2seq.settings.model import ModelSettings
 from seq2seq.settings.promotion import PromotionSettings
 from seq2seq.settings.runtime import RuntimeSettings
-from seq2seq.settings.section import Section
+from seq2seq.settings.section import NotInKey, Section
 from seq2seq.settings.tokenization import TokenizationSettings
 from seq2seq.settings.training import TrainingSettings
 from seq2seq.settings.vocabulary import VocabularySettings
@@ -32,7 +32,7 @@ ScoredT = TypeVar("ScoredT", TrainingSettings, EvaluationSettings)
 class Config(Section):
     """One section for each step that has settings, and the machine's own."""
 
-    name: str = Field(
+    name: Annotated[str, NotInKey()] = Field(
         default="translator",
         pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]*$",
         description="Name of the model's folder and of its runs: letters, digits, dots, underscores and hyphens, "
@@ -47,10 +47,12 @@ class Config(Section):
     model: ModelSettings = Field(default_factory=ModelSettings, description="The encoder-decoder.")
     training: TrainingSettings = Field(default_factory=TrainingSettings, description="How it is trained.")
     evaluation: EvaluationSettings = Field(default_factory=EvaluationSettings, description="How it is scored.")
-    promotion: PromotionSettings = Field(
+    promotion: Annotated[PromotionSettings, NotInKey()] = Field(
         default_factory=PromotionSettings, description="When a retrained model takes the place of the one in use."
     )
-    runtime: RuntimeSettings = Field(default_factory=RuntimeSettings, description="The machine at hand.")
+    runtime: Annotated[RuntimeSettings, NotInKey()] = Field(
+        default_factory=RuntimeSettings, description="The machine at hand."
+    )
 
     @field_validator("name")
     @classmethod
@@ -132,6 +134,10 @@ class Config(Section):
         """A section by its name."""
         section: Section = getattr(self, name)
         return section
+
+    def key_content(self) -> dict[str, Any]:
+        """The settings that shape a model and its scores, by section, as JSON values."""
+        return {name: self.section(name).key_content() for name in super().key_content()}
 
 
 def preset_names() -> list[str]:

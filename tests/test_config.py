@@ -157,6 +157,7 @@ def test_every_setting_has_a_description_and_a_default(section: str) -> None:
     [
         ("runtime.threads=2", True),
         ("name=other", True),
+        ("promotion.level=0.1", True),
         ("corpus.directory=elsewhere", True),
         ("training.seed=9", False),
     ],

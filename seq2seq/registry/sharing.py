@@ -81,12 +81,7 @@ def fill(folder: Path, train_folder: Path, texts: Mapping[str, str]) -> None:
 
 def pipeline_json(config: Config) -> str:
     """The configuration as JSON, without what did not shape the model: places, `promotion` and `runtime`."""
-    sections: dict[str, Any] = {
-        name: config.section(name).key_content()
-        for name in type(config).model_fields
-        if name not in ("name", "promotion", "runtime")
-    }
-    return json.dumps({"name": config.name} | sections, indent=2, ensure_ascii=False) + "\n"
+    return json.dumps({"name": config.name} | config.key_content(), indent=2, ensure_ascii=False) + "\n"
 
 
 def scores_json(config: Config, scores: Mapping[str, Any]) -> str:

@@ -77,8 +77,7 @@ def build_report(
 
 def config_digest(config: Config) -> str:
     """Digest of all settings that shape a result: equal for runs that should come to the same model."""
-    sections = type(config).model_fields.keys() - {"name", "promotion", "runtime"}
-    return digest_of({name: config.section(name).key_content() for name in sorted(sections)})
+    return digest_of(config.key_content())
 
 
 def write_report(report: Mapping[str, Any], config: Config, runs: Path, started: datetime) -> Path:
