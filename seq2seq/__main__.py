@@ -62,7 +62,7 @@ def translate(options: argparse.Namespace, source: BufferedReader, target: Binar
         if options.precision == "int8":
             print(*dict.fromkeys(map(int8_cost, loading[0])), sep="\n", file=sys.stderr)
         search, before = (decoding.beam_size, decoding.length_penalty, decoding.batch_sentences), 0
-        for lines in read_lines(source):
+        for lines in stream_lines(source):
             if options.n_best is None:
                 texts: Iterable[str] = translator.translate(lines, *search)
             else:
@@ -78,7 +78,7 @@ def score(options: argparse.Namespace, source: BufferedReader, target: BinaryIO)
     from seq2seq.translator import Translator
 
     translator, decoding, before = Translator.load(*loading), config.evaluation, 0
-    for lines in read_lines(source):
+    for lines in stream_lines(source):
         for pairs in _pairs(lines, before):
             sides = [text for text, _ in pairs], [text for _, text in pairs]
             scores = translator.score(*sides, decoding.length_penalty, decoding.batch_sentences)
@@ -158,7 +158,7 @@ def export(options: argparse.Namespace) -> None:
         )
 
 
-def read_lines(source: BufferedReader) -> Iterator[list[str]]:
+def stream_lines(source: BufferedReader) -> Iterator[list[str]]:
     """Complete lines as they come, those of one read together.
 
     A byte order mark and the carriage returns of Windows are no part of a line. Raises UserError for a line that is

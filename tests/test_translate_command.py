@@ -97,12 +97,12 @@ def test_lines_are_translated_as_they_come(folder: Path) -> None:
 def test_lines_longer_than_one_read_are_put_together() -> None:
     lines = ["a" * 100_000, "b", "ü" * 70_000]
     source = io.BufferedReader(io.BytesIO("\n".join(lines).encode()))  # type: ignore[type-var]  # typeshed wants raw
-    assert [line for chunk in command.read_lines(source) for line in chunk] == lines
+    assert [line for chunk in command.stream_lines(source) for line in chunk] == lines
 
 
 def test_a_line_that_is_not_utf8_is_named_after_the_lines_before_it() -> None:
     source = io.BufferedReader(io.BytesIO(b"one\ntwo\nthr\xe9e\nfour\n"))  # type: ignore[type-var]  # typeshed wants raw
-    chunks = command.read_lines(source)
+    chunks = command.stream_lines(source)
     assert next(chunks) == ["one", "two"]
     with pytest.raises(UserError, match="Line 3 of the input is not UTF-8: byte 0xe9 at position 4"):
         next(chunks)

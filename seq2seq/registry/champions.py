@@ -20,7 +20,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from seq2seq.errors import ModelError
 from seq2seq.registry.model_folder import CONFIG, DESCRIBED, check_model, is_export
-from seq2seq.registry.sharing import fill
+from seq2seq.registry.sharing import copy_model
 from seq2seq.workspace.artifacts import digest_of, file_sha256, write_text_atomically
 
 FORMAT = 1
@@ -147,7 +147,7 @@ class Shelf:
             )
         partial = folder.with_name(f".{folder.name}.partial")
         shutil.rmtree(partial, ignore_errors=True)
-        fill(partial, source, texts)
+        copy_model(partial, source, texts)
         if model_digest(partial) != digest:
             raise ModelError(f"{source} was changed while it was copied. Promote it again.")
         shutil.rmtree(folder, ignore_errors=True)

@@ -51,7 +51,7 @@ def compare_files(evaluation: EvaluationSettings, champion: Path, challenger: Pa
     metric = BLEU(tokenize=evaluation.bleu_tokenizer, force=True)
     old_bleu, new_bleu = (metric.corpus_score(half, [references]).score for half in texts)
     before, after = (score_sentences(half, references, evaluation) for half in texts)
-    drawn = differences(before.counts_PX, after.counts_PX, evaluation.bootstrap_samples)
+    drawn = bleu_differences(before.counts_PX, after.counts_PX, evaluation.bootstrap_samples)
     signs = np.sign(np.subtract(after.bleu, before.bleu))
     return {
         "champion": {"bleu": round(old_bleu, 4)},
@@ -68,7 +68,7 @@ def compare_files(evaluation: EvaluationSettings, champion: Path, challenger: Pa
     }
 
 
-def differences(
+def bleu_differences(
     champion_PX: npt.NDArray[np.int64], challenger_PX: npt.NDArray[np.int64], samples: int
 ) -> npt.NDArray[np.float64]:
     """Difference of corpus BLEU on each resampled test set."""

@@ -145,7 +145,7 @@ def load_model(folder: Path, device: device | str = "cpu") -> LoadedModel:
     from seq2seq.models.build import build_model
 
     model = build_model(config.model, config.source_vocabulary_size, config.target_vocabulary_size)
-    fill(model, folder / WEIGHTS)
+    load_weights(model, folder / WEIGHTS)
     return LoadedModel(model.to(device).eval(), *tokenizers_of(folder, config), config)
 
 
@@ -230,7 +230,7 @@ def check_file(path: Path, entry: FileEntry, remedy: str = REMEDY) -> None:
         )
 
 
-def fill(model: nn.Module, path: Path) -> None:
+def load_weights(model: nn.Module, path: Path) -> None:
     """Copy the stored tensors into the model. Raises ModelError unless names and shapes are exactly the model's."""
     from safetensors import SafetensorError
     from safetensors.torch import load_file

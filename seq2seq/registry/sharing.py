@@ -43,7 +43,7 @@ def assemble(
         _remove(left)
     if _holds(destination, train_folder, texts):
         return False
-    fill(partial, train_folder, texts)
+    copy_model(partial, train_folder, texts)
     if destination.exists():
         destination.rename(aside)
     partial.rename(destination)
@@ -70,7 +70,7 @@ def _remove(folder: Path) -> None:
     shutil.rmtree(folder, ignore_errors=True)
 
 
-def fill(folder: Path, train_folder: Path, texts: Mapping[str, str]) -> None:
+def copy_model(folder: Path, train_folder: Path, texts: Mapping[str, str]) -> None:
     """Copy a model into a new folder and write `texts`, by file name, beside it."""
     folder.mkdir(parents=True)
     for name in (*DESCRIBED, CONFIG):

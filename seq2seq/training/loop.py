@@ -34,7 +34,7 @@ from seq2seq.models.build import build_model
 from seq2seq.models.seq2seq import Seq2Seq
 from seq2seq.peak_memory import peak_memory_mib
 from seq2seq.pipeline import Job
-from seq2seq.registry.model_folder import fill, write_model
+from seq2seq.registry.model_folder import load_weights, write_model
 from seq2seq.settings.model import ModelSettings
 from seq2seq.settings.training import TrainingSettings
 from seq2seq.training.checkpoint import load_checkpoint, save_checkpoint
@@ -110,7 +110,7 @@ def train_from(
         torch.manual_seed(training.seed)
         network = build_model(model, *sizes)
         if weights is not None:
-            fill(network, weights)
+            load_weights(network, weights)
         network.to(device)
         data = read_training_data(pairs_file, source_tokenizer, target_tokenizer, training)
         trainer = Trainer(network, training, data, validation, job, replicas, plan, validate_first=weights is not None)
