@@ -37,7 +37,7 @@ class ModelSettings(Section):
     attention: Literal["none", "dot", "general", "additive"] = Field(
         default="none",
         description="recurrent: score of Luong et al. 2015 (dot, general) or Bahdanau et al. 2015 (additive); none: "
-        "lecture.",
+        "no attention.",
     )
     input_feeding: bool = Field(
         default=False,
@@ -56,7 +56,7 @@ class ModelSettings(Section):
     residual: bool = Field(
         default=False,
         description="recurrent: a layer above the first adds what it reads to what it gives (Wu et al. 2016, section "
-        "3.1); takes deeper stacks than one layer.",
+        "3.1); needs more than one layer.",
     )
     attention_heads: int = Field(default=4, ge=1, le=64, description="transformer: heads of every attention.")
     feedforward_size: int = Field(default=1024, ge=1, description="transformer: inner size of the feed-forward layers.")
@@ -126,6 +126,11 @@ class ModelSettings(Section):
             raise ValueError(
                 "attend_embeddings = true widens what attention gives, and attention is none: set attention to "
                 "general, dot or additive, or attend_embeddings = false"
+            )
+        if self.residual and self.encoder_layers == self.decoder_layers == 1:
+            raise ValueError(
+                "residual = true adds to layers above the first, and there are none: set encoder_layers or "
+                "decoder_layers to 2 or more, or residual = false"
             )
         if self.attention == "dot" and self.encoder_output_size != self.decoder_hidden_size:
             raise ValueError(
