@@ -9,6 +9,7 @@ from cyclopts import App, Parameter
 from cyclopts.validators import Number
 
 from flows.commands.options import DEFAULT_WORKSPACE, LockServer, WorkspacePath, with_locks
+from seq2seq.errors import UserError
 from seq2seq.workspace.artifacts import Workspace
 from seq2seq.workspace.disk import in_units
 from seq2seq.workspace.pruning import PruneReport, prune, sizes
@@ -36,6 +37,8 @@ DryRun = Annotated[bool, Parameter(name="--dry-run", negative="", help="Say what
 @app.command(name="size")
 def size(*, workspace: WorkspacePath = DEFAULT_WORKSPACE, keep_days: KeepDays = 30.0) -> None:
     """Say how many bytes each kind of thing takes, and what pruning would remove. Writes nothing."""
+    if not workspace.exists():
+        raise UserError(f"There is no workspace {workspace}.")
     place = Workspace(workspace)
     found = sizes(place)
     for kind, (entries, count) in found.items():

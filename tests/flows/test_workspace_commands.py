@@ -67,6 +67,14 @@ def test_size_says_what_takes_the_space_and_changes_nothing(workspace: Workspace
     assert sorted((path, path.stat().st_mtime_ns) for path in workspace.root.rglob("*")) == before
 
 
+def test_the_size_of_a_workspace_that_is_not_there_is_an_error(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(["workspace", "size", "--workspace", str(tmp_path / "nix")]) == 2
+
+    assert f"There is no workspace {tmp_path / 'nix'}." in capsys.readouterr().err
+
+
 def test_pruned_steps_are_not_done_and_the_next_run_makes_them_again(
     workspace: Workspace, say: Say, tiny_config: Callable[..., Config]
 ) -> None:
