@@ -21,15 +21,31 @@ Traceback = Annotated[
     bool,
     Parameter(name="--traceback", negative="", group="With every command", help="Show where an error came from."),
 ]
+
+
+def shown(default: object) -> str | None:
+    """A default as the help shows it; None, which hides it, for empty text and a switch that is off."""
+    return f"{default:g}" if isinstance(default, float) else str(default) if default else None
+
+
 INTERRUPTED = "Interrupted. What is done stays done: the same command goes on from there."
 
-app = App(name="python -m flows", help="Train translation models, and score them.", version_flags=[])
+app = App(
+    name="python -m flows",
+    help="Train translation models, and score them.",
+    version_flags=[],
+    default_parameter=Parameter(show_default=shown),
+)
 app.suppress_keyboard_interrupt = app.meta.suppress_keyboard_interrupt = False  # it is the guard's
 app.command("flows.commands.train:train", help="Train a translator and score it.")
 app.command("flows.commands.train:evaluate", help="Score a model folder on a test set.")
 app.command("flows.commands.retrain:retrain", help="Train on the data as it is now, and promote the better model.")
 app.command("flows.commands.plan:plan", help="Say which steps a training would do, and why.")
-app.command("flows.commands.settings:settings", help="Every setting: its value, what it may be, and what it does.")
+app.command(
+    "flows.commands.settings:settings",
+    help="Every setting: its value, what it may be, and what it does.",
+    usage="python -m flows settings [OPTIONS] [CONFIG]",
+)
 app.command(
     "flows.commands.plan:accept",
     help="Let a step's result count although code, a library or the list of settings changed.",
@@ -40,7 +56,7 @@ app.command(
 app.command("flows.commands.runs:app", name="runs", help="What runs did: list, show, compare.")
 app.command("flows.commands.deploy:deploy", help="Register the deployments of prefect.yaml with Prefect's server.")
 app.command("flows.commands.worker:worker", help="Do the runs that deployments ask for.")
-app.command("flows.commands.corpus:app", name="corpus", help="Say what became of a corpus.")
+app.command("flows.commands.corpus:app", name="corpus", help="Say that a corpus changed.")
 app.command("flows.commands.automations:app", name="automations", help="What the server does about runs that died.")
 app.command("flows.commands.workspace:app", name="workspace", help="Say what the disk holds, and prune it.")
 

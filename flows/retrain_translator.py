@@ -20,14 +20,14 @@ from tasks.vocabulary import build_vocabulary, encode
 
 @translation_flow("retrain-translator", "retrain {config.name}")
 def retrain_translator(
-    config: Config, workspace: str = "workspace", keep_days: Annotated[int, Field(ge=0)] = 30, prune: bool = True
+    config: Config, workspace: str = "workspace", keep_days: Annotated[float, Field(ge=0)] = 30, prune: bool = True
 ) -> str:
     """Train a challenger where the data, a setting or the code changed, and promote it if it beats the champion.
 
     Args:
         config: What to train on and how; `promotion` says when a challenger takes the champion's place.
         workspace: Folder that holds everything made so far. What is there already is not made again.
-        keep_days: What no model in use needs and no run used for so many days is removed in the end.
+        keep_days: At the end, what was unused for this many days and no past or present champion needs is removed.
         prune: Whether anything is.
 
     Returns:

@@ -8,7 +8,7 @@ from tasks.reporting import say
 from tasks.step import PipelineRun
 
 
-def tidy(run: PipelineRun, keep_days: int) -> None:
+def tidy(run: PipelineRun, keep_days: float) -> None:
     """Remove what no model in use needs and nobody used for `keep_days`, and say how much it was.
 
     Where that fails (the pointer of some pair cannot be read, the disk refuses), it says so: the run itself is done.
@@ -20,4 +20,4 @@ def tidy(run: PipelineRun, keep_days: int) -> None:
         return
     if done.removed:
         removed, left = in_units(done.bytes_removed), in_units(done.bytes_after)
-        say(f"removed {removed} that nobody used for {keep_days} days; {left} are left")
+        say(f"removed {removed} that nobody used for {keep_days:g} days; {left} are left")

@@ -22,7 +22,7 @@ Seconds = Annotated[
 
 @app.command
 def install(*, seconds: Seconds = SILENT_SECONDS) -> None:
-    """Mark runs as Crashed whose process died, whoever started them. Installed again, it is changed."""
+    """Mark runs whose process died as Crashed, whoever started them. Installing again changes it."""
     with lasting_server() as client:
         from flows.automations import dead_runs_crash
 

@@ -12,11 +12,11 @@ if TYPE_CHECKING:
 
 EVENT = "seq2seq.corpus.changed"
 
-app = App(name="corpus", help="Say what became of a corpus.")
+app = App(name="corpus", help="Say that a corpus changed.")
 
 
 @app.command
-def changed(name: str) -> None:
+def changed(name: str, /) -> None:
     """Say that a corpus changed: the deployments that wait for it start a run each.
 
     Parameters

@@ -27,7 +27,7 @@ class DeployError(Seq2SeqError):
 
 def deploy(
     *,
-    file: Annotated[Path, Parameter(name="--file", help="Which deployments.")] = Path("prefect.yaml"),
+    file: Annotated[Path, Parameter(name="--file", help="File that describes the deployments.")] = Path("prefect.yaml"),
 ) -> None:
     """Register the deployments of prefect.yaml with Prefect's server: all of them, or none when one is wrong."""
     from flows.automations import DEAD_RUNS, dead_runs_crash

@@ -49,6 +49,7 @@ def list_models(*, workspace: WorkspacePath = DEFAULT_WORKSPACE) -> None:
 def promote(
     pair: str,
     model: str,
+    /,
     *,
     why: Why = "",
     workspace: WorkspacePath = DEFAULT_WORKSPACE,
@@ -81,6 +82,7 @@ def promote(
 @app.command
 def rollback(
     pair: str,
+    /,
     *,
     why: Why = "",
     workspace: WorkspacePath = DEFAULT_WORKSPACE,

@@ -14,6 +14,7 @@ from seq2seq.workspace.artifacts import Workspace
 
 def plan(
     config: ConfigName,
+    /,
     *,
     settings: Settings | None = None,
     continue_from: ContinueFrom | None = None,
@@ -27,10 +28,11 @@ def plan(
 def accept(
     step: str,
     config: ConfigName,
+    /,
     *,
     settings: Settings | None = None,
     continue_from: ContinueFrom | None = None,
-    by: Annotated[str, Parameter(help="Who says so.  [default: the login name]")] = "",
+    by: Annotated[str, Parameter(help="Who says so.", show_default=lambda _: "the login name")] = "",
     why: Annotated[str, Parameter(help="Why the change does not matter.")] = "",
     workspace: WorkspacePath = DEFAULT_WORKSPACE,
 ) -> None:

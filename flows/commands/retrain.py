@@ -13,9 +13,10 @@ from flows.commands.options import DEFAULT_WORKSPACE, ConfigName, Settings, Work
 from seq2seq.config import load_config
 
 KeepDays = Annotated[
-    int,
+    float,
     Parameter(
-        validator=Number(gte=0), help="In the end, remove what no model in use needs and nobody used for so many days."
+        validator=Number(gte=0),
+        help="At the end, remove what was unused for this many days and no past or present champion needs.",
     ),
 ]
 NoPrune = Annotated[bool, Parameter(name="--no-prune", negative="", help="Remove nothing.")]
@@ -23,6 +24,7 @@ NoPrune = Annotated[bool, Parameter(name="--no-prune", negative="", help="Remove
 
 def retrain(
     config: ConfigName,
+    /,
     *,
     settings: Settings | None = None,
     workspace: WorkspacePath = DEFAULT_WORKSPACE,

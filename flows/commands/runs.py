@@ -16,7 +16,7 @@ from seq2seq.workspace.runs import Run, all_runs, find_run
 
 app = App(name="runs", help="What runs did, and how two of them differ.", version_flags=[])
 
-Limit = Annotated[int, Parameter(validator=Number(gte=0), help="Show so many runs, the newest; 0: all.")]
+Limit = Annotated[int, Parameter(validator=Number(gte=0), help="Show the newest N runs; 0: all.")]
 
 SCORES: dict[str, Callable[[Run], Cell]] = {
     "BLEU": lambda run: bleu_with_interval(run.scores),
@@ -66,7 +66,7 @@ def list_runs(*, limit: Limit = 20, workspace: WorkspacePath = DEFAULT_WORKSPACE
 
 
 @app.command
-def show(run: str, *, workspace: WorkspacePath = DEFAULT_WORKSPACE) -> None:
+def show(run: str, /, *, workspace: WorkspacePath = DEFAULT_WORKSPACE) -> None:
     """Show everything about one run.
 
     Parameters
@@ -91,7 +91,7 @@ def show(run: str, *, workspace: WorkspacePath = DEFAULT_WORKSPACE) -> None:
 
 
 @app.command
-def compare(a: str, b: str, *, workspace: WorkspacePath = DEFAULT_WORKSPACE) -> None:
+def compare(a: str, b: str, /, *, workspace: WorkspacePath = DEFAULT_WORKSPACE) -> None:
     """Show how two runs differ: settings, scores with significance, figures of the training.
 
     Parameters
@@ -159,7 +159,7 @@ def _show_settings(run: Run) -> None:
     words, start = runs.starting_point(run.config)
     changed = differences(start, run.config, levels=2)
     print(f"\nsettings that differ from {words}" if changed else f"\nsettings: those of {words}")
-    show_table([(".".join(place), f"{_setting(new)}  (not {_setting(old)})") for place, old, new in changed])
+    show_table([(".".join(place), f"{_setting(new)}  (default: {_setting(old)})") for place, old, new in changed])
 
 
 def _show_decision(run: Run) -> None:

@@ -17,6 +17,7 @@ TYPES = {"boolean": "true, false", "integer": "whole number", "number": "number"
 
 def settings(
     config: str = "",
+    /,
     *,
     settings: Settings | None = None,
     section: Annotated[str, Parameter(help="One section alone, for example training.")] = "",

@@ -18,6 +18,7 @@ from seq2seq.workspace.artifacts import Workspace
 
 def train(
     config: ConfigName,
+    /,
     *,
     settings: Settings | None = None,
     continue_from: ContinueFrom | None = None,
@@ -36,6 +37,7 @@ def train(
 
 def evaluate(
     model_dir: Path,
+    /,
     *,
     split: Literal["test", "valid"] = "test",
     settings: Settings | None = None,

@@ -76,8 +76,7 @@ class CorpusSettings(Section):
         "archive (.zip, .tar.gz, …) of such files.",
     )
     sha256: dict[str, Annotated[str, Field(pattern="^[0-9A-Fa-f]{64}$")]] = Field(
-        default={},
-        description="url: SHA-256 by file name (train.de, corpus.zip); of others the server's word is taken.",
+        default={}, description="url: SHA-256 by file name (train.de, corpus.zip); other files are not checked."
     )
     source_column: Column = Field(default="", description=COLUMN.format("source"))
     target_column: Column = Field(default="", description=COLUMN.format("target"))

@@ -13,7 +13,7 @@ class PromotionSettings(Section):
     policy: Literal["better", "not_worse", "always"] = Field(
         default="better",
         description="better: significantly better BLEU on the test set; not_worse: not significantly worse; "
-        "always: every challenger.",
+        "always: any challenger.",
     )
     level: float = Field(
         default=0.05, gt=0, lt=0.5, description="Significance level of the paired bootstrap test (Koehn 2004)."

@@ -28,7 +28,7 @@ class RuntimeSettings(Section):
         default=1,
         ge=1,
         le=64,
-        description="Processes that share each batch of a training (best one a core; on CUDA at most one a device; "
+        description="Processes that share each batch of a training (best one per core; on CUDA at most one per device; "
         "dropout draws anew with another number), or the lines of `translate`.",
     )
     gradient_accumulation: int = Field(
@@ -45,8 +45,8 @@ class RuntimeSettings(Section):
     checkpoint_every_seconds: float = Field(
         default=30.0,
         ge=0,
-        description="Seconds between two checkpoints; twenty times what one takes where that is longer. There is one "
-        "after each validation, too. 0: one after each update.",
+        description="Seconds between two checkpoints, or twenty times as long as writing one takes, if that is more. "
+        "There is one after each validation, too. 0: one after each update.",
     )
     finish: bool = Field(
         default=False,

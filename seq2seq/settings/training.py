@@ -37,7 +37,7 @@ class TrainingSettings(Section):
         ge=0,
         le=100,
         description="R-Drop (Liang et al. 2021): each batch goes through the network twice with different dropout, and "
-        "alpha times the divergence of both predictions is added to the loss; 0: once. Twice the time a step.",
+        "alpha times the divergence of both predictions is added to the loss; 0: once. Twice the time per step.",
     )
     teacher_forcing_ratio: float = Field(
         default=1.0,
@@ -50,7 +50,7 @@ class TrainingSettings(Section):
         default=1000,
         ge=1,
         description="Target tokens of a batch, end marks counted and padding not: at most, or "
-        "about so many where words are cut anew. A longer pair is a batch by itself.",
+        "about this number where words are cut anew. A longer pair is a batch by itself.",
     )
     subword_dropout: float = Field(
         default=0.0,

@@ -270,6 +270,21 @@ def test_the_help_of_each_command_names_the_option_that_all_have(
     assert "--traceback" in capsys.readouterr().out
 
 
+@pytest.mark.parametrize("command", ["train", "settings", "accept", "models promote", "workspace prune"])
+def test_the_help_of_a_command_shows_no_default_that_says_nothing(
+    command: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main([*command.split(), "--help"]) == 0
+
+    assert not re.search(r'default: (""|False|)\]', capsys.readouterr().out)
+
+
+def test_a_missing_configuration_is_called_as_the_usage_calls_it(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["plan"]) == 2
+
+    assert "parameter CONFIG requires an argument" in capsys.readouterr().err
+
+
 def test_ctrl_c_says_that_the_same_command_goes_on(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
