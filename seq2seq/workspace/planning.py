@@ -127,13 +127,24 @@ def why_new(step: Step, provenance: Mapping[str, Any], workspace: Workspace) -> 
     others = [
         changes(record.provenance, provenance)
         for record in workspace.records(step.name, COMPARED_RECORDS)
-        if record.provenance["settings"].keys() == provenance["settings"].keys()  # not learned there, inherited here
+        if _way(record.provenance) == _way(provenance)
     ]
     if not others:
         return NOT_DONE
     fewest = [str(change) for change in min(others, key=len)]
     more = f" and {len(fewest) - SHOWN_CHANGES} more" if len(fewest) > SHOWN_CHANGES else ""
     return ", ".join(fewest[:SHOWN_CHANGES]) + more
+
+
+def _way(provenance: Mapping[str, Any]) -> tuple[Any, ...]:
+    """How a step was done: with which settings (an inherited vocabulary has none), and on what.
+
+    That is a whole corpus, or the one split that a model was scored on.
+    """
+    settings, inputs = provenance["settings"], provenance["inputs"]
+    source = settings.get("source", {})
+    splits = source.get("files") or source.get("splits") or inputs.get("fetch") or inputs.get("clean") or ()
+    return settings.keys(), "train" in splits or sorted(splits)
 
 
 @dataclass(frozen=True)

@@ -15,7 +15,7 @@ from seq2seq.pipeline import INHERITED, STEPS, ingredients, perform
 from seq2seq.registry import adoption
 from seq2seq.workspace.artifacts import Record, Workspace, digest_of, write_text_atomically
 from seq2seq.workspace.code_digests import code_digests
-from seq2seq.workspace.planning import changes, plan
+from seq2seq.workspace.planning import changes, look_up, plan
 from tests.tiny import write_tiny_model
 
 Read = Callable[..., Config]
@@ -81,6 +81,23 @@ def test_many_changes_are_counted(workspace: Workspace, tiny_config: Read) -> No
 
 def test_another_test_set_makes_fetch_stale(workspace: Workspace, tiny_config: Read) -> None:
     assert "the source's" in reason("fetch", tiny_config("corpus.test=second_test"), workspace)
+
+
+def test_the_first_time_that_one_split_is_scored_is_not_told_against_a_training(
+    workspace: Workspace, tiny_config: Read
+) -> None:
+    corpus = tiny_config("corpus.test=second_test").corpus.only("test")
+    step, sections = STEPS["fetch"], {"corpus": corpus}
+    fetch = ingredients(step, sections, {}, identity(corpus))
+    assert look_up(step, fetch, workspace) == (None, "not done yet")
+
+    record = perform(step, sections, {}, workspace, fetch)
+    store(record, workspace)
+    clean = ingredients(STEPS["clean"], {"cleaning": tiny_config().cleaning}, {"fetch": record})
+    assert look_up(STEPS["clean"], clean, workspace) == (None, "not done yet")
+    other = tiny_config().corpus.only("test")
+    changed = ingredients(step, {"corpus": other}, {}, identity(other))
+    assert look_up(step, changed, workspace)[1].startswith("the source's files.test.source changed")
 
 
 def test_a_damaged_artifact_is_stale_and_said_to_be_damaged(workspace: Workspace, tiny_config: Read) -> None:
