@@ -206,7 +206,7 @@ def test_the_lecture_hands_the_last_hidden_and_cell_state_over_unchanged() -> No
 
 @pytest.mark.parametrize("architecture", ["lstm", "gru"])
 def test_with_residual_connections_layers_that_give_nothing_change_nothing(architecture: str) -> None:
-    settings = ModelSettings(architecture=architecture, encoder_layers=3, residual=True, dropout=0)
+    settings = ModelSettings(architecture=architecture, residual=True, dropout=0)
     layers = RecurrentLayers(settings, input_size=8, hidden_size=6, layers=3, bidirectional=True)
     with torch.no_grad():
         for parameter in layers.layers[1:].parameters():
@@ -282,14 +282,6 @@ def test_attended_embeddings_without_attention_are_refused_with_the_way_out() ->
 def test_input_feeding_without_attention_is_refused_with_the_way_out() -> None:
     with pytest.raises(ValidationError, match=r"attention is none: set attention to general"):
         ModelSettings(input_feeding=True)
-
-
-def test_residual_connections_without_a_second_layer_are_refused_with_the_way_out() -> None:
-    with pytest.raises(ValidationError, match=r"set encoder_layers or decoder_layers to 2 or more"):
-        ModelSettings(residual=True)
-    ModelSettings(residual=True, decoder_layers=2)
-    ModelSettings(residual=True, encoder_layers=2)
-    ModelSettings(architecture="transformer", residual=True)
 
 
 @pytest.mark.parametrize(
