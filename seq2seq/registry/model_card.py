@@ -7,6 +7,7 @@ from seq2seq.config import Config
 from seq2seq.settings.corpus import CorpusSettings
 from seq2seq.settings.evaluation import EvaluationSettings
 from seq2seq.settings.model import ModelSettings
+from seq2seq.training.position import EQUAL_BLEU
 
 Statistics = Mapping[str, Any]
 
@@ -63,7 +64,8 @@ def _usage(decoding: EvaluationSettings) -> list[str]:
     return [
         "## Use",
         "",
-        "One line of raw text in, one line of translation out, in the same order:",
+        "It needs the package `seq2seq-flows`, installed from its checkout. One line of raw text in, one line of "
+        "translation out, in the same order:",
         "",
         "```sh",
         "python -m seq2seq translate MODEL_DIR < in.txt > out.txt",
@@ -108,11 +110,20 @@ def _scores(scores: Statistics, config: Config) -> list[str]:
     return [
         "## Scores",
         "",
-        f"On {scores['test_pairs']:,} test pairs, detokenized text against raw references, by sacreBLEU; decoded "
+        f"On {_test_pairs(scores, config.corpus)}, detokenized text against raw references, by sacreBLEU; decoded "
         f"with {how}, length penalty {decoding.length_penalty:g}.",
         "",
         *_table(("score", "value", "signature"), ((name, value, f"`{text}`") for name, value, text in rows)),
     ]
+
+
+def _test_pairs(scores: Statistics, corpus: CorpusSettings) -> str:
+    pairs = f"{scores['test_pairs']:,}"
+    return (
+        f"the {pairs} pairs of the test set `{corpus.test}`"
+        if corpus.test
+        else f"{pairs} pairs held out of `{corpus.train}`"
+    )
 
 
 def _data(corpus: CorpusSettings, statistics: Mapping[str, Statistics]) -> list[str]:
@@ -141,7 +152,7 @@ def _origin(corpus: CorpusSettings, fetch: Statistics) -> str:
         case "url":
             return f"Downloaded from <{corpus.address}>."
     names = ", ".join(f"`{name}` ({split})" for split, name in corpus.split_names().items())
-    return f"Text files that are not published: {names}."
+    return f"Local text files: {names}."
 
 
 def _held_out(corpus: CorpusSettings, fetch: Statistics) -> str:
@@ -174,7 +185,10 @@ def _model(config: Config, statistics: Mapping[str, Statistics]) -> list[str]:
 
 
 def _training(training: Statistics) -> str:
-    told = f"{training['steps']:,} steps, best at step {training['best_step']:,} by validation BLEU and loss"
+    told = (
+        f"{training['steps']:,} steps; published are the weights of step {training['best_step']:,}, which have the "
+        f"lowest validation loss of those within {EQUAL_BLEU:g} BLEU of the highest"
+    )
     return f"{told}; continued from model `{training['parent'][:12]}`" if "parent" in training else told
 
 

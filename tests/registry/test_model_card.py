@@ -71,7 +71,8 @@ def test_the_card_tells_scores_with_interval_and_signature() -> None:
     escaped = SIGNATURE.replace("|", "\\|")
     assert f"| BLEU, cased | 37.7 (95 % interval 35.9 to 39.4) | `{escaped}` |" in written
     assert "| chrF | 60.0 | `nc:6` |" in written
-    assert "On 1,000 test pairs" in written
+    assert "On the 1,000 pairs of the test set `test`, " in written
+    assert "On 1,000 pairs held out of `all`, " in text(corpus={"kind": "files", "train": "all", "test": ""})
     assert "beam 5, length penalty 1" in written
     assert "with greedy," in text(evaluation={"beam_size": 1})
 
@@ -88,7 +89,10 @@ def test_the_card_tells_how_much_text_there_was_and_how_much_was_used() -> None:
             {"kind": "hub", "dataset": "someone/pairs", "subset": "en-ko"},
             "Hugging Face dataset `someone/pairs`, configuration `en-ko`, revision `0123abc`.",
         ),
-        ({"kind": "files", "directory": "/home/someone/text", "valid": ""}, "`train` (train), `test` (test)"),
+        (
+            {"kind": "files", "directory": "/home/someone/text", "valid": ""},
+            "Local text files: `train` (train), `test` (test).",
+        ),
     ],
 )
 def test_the_card_tells_where_the_text_came_from(corpus: dict[str, str], origin: str) -> None:
@@ -112,6 +116,7 @@ def test_the_card_describes_the_network() -> None:
     assert "bidirectional LSTM encoder (1 × 512), LSTM decoder (1 × 512), general attention" in written
     assert "output tied to the target embedding" in written
     assert "| parameters | 12,345,678 |" in written
+    assert "the weights of step 1,800, which have the lowest validation loss of those within 0.5 BLEU of" in written
     assert "unigram (joint, 7,999 source and 6,000 target tokens)" in written
     assert "no attention" in text()
 
@@ -150,6 +155,7 @@ def test_the_card_describes_every_architecture_in_one_sentence(model: dict[str, 
 
 def test_the_card_says_how_the_model_is_used_and_what_it_cannot_do() -> None:
     assert "python -m seq2seq translate MODEL_DIR < in.txt > out.txt" in text()
+    assert "needs the package `seq2seq-flows`" in text()
     assert "12 of the 1,000 test sources have tokens that its vocabulary does not know" in text()
     assert "small built-in grammar" in text(corpus={"kind": "demo"})
     assert "small built-in grammar" not in text(corpus={"kind": "files"})
