@@ -115,4 +115,5 @@ def _peak_memory_mib(outcomes: Sequence[StepOutcome], training: Record) -> float
 
 
 def _chosen(statistics: Mapping[str, Any], names: Iterable[str]) -> dict[str, Any]:
-    return {name: statistics.get(name) for name in names}
+    figures = {name: statistics.get(name) for name in names}
+    return {name: round(value, 4) if isinstance(value, float) else value for name, value in figures.items()}

@@ -26,7 +26,7 @@ def test_figures_come_from_the_records_and_what_a_record_does_not_hold_is_null(t
         "train-translator",
         STARTED,
         [StepOutcome("train", "key", True, 0.25, "content")],
-        record("train", steps=10, something_else=1),
+        record("train", steps=10, something_else=1, valid_bleu=30.123456789),
         record("evaluate", bleu=30.5, bleu_interval=[29.0, 32.0]),
         tmp_path / "model",
         12.3456,
@@ -34,6 +34,7 @@ def test_figures_come_from_the_records_and_what_a_record_does_not_hold_is_null(t
 
     assert report["steps"] == [{"name": "train", "key": "key", "cached": True, "seconds": 0.25, "digest": "content"}]
     assert (report["training"]["steps"], report["training"]["epochs"]) == (10, None)
+    assert report["training"]["valid_bleu"] == 30.1235
     assert "something_else" not in report["training"]
     assert (report["scores"]["bleu"], report["scores"]["bleu_interval"]) == (30.5, [29.0, 32.0])
     assert report["model_dir"] == str(tmp_path / "model")
