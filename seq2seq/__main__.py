@@ -220,19 +220,23 @@ def _add_translate(commands: Subparsers) -> None:
     )
     _add_decoding_arguments(command)
     command.add_argument(
-        "--beam-size", type=int, help="hypotheses kept per sentence; 1 is greedy (default: as it was scored)"
+        "--beam-size",
+        type=int,
+        metavar="N",
+        help="hypotheses kept per sentence; 1 is greedy (default: as in its evaluation)",
     )
     command.add_argument(
         "--n-best",
         type=int,
         metavar="N",
         help="the N best translations of each line, N up to the beam size: number of the line, score "
-        "(log-probability over length) and text, with tabs between",
+        "(length-normalized log-probability) and text, with tabs between",
     )
     command.add_argument(
         "--processes",
         type=int,
-        help="share the lines among so many processes, which take seconds to start: for large files, one a core",
+        metavar="N",
+        help="share the lines among N processes, which take seconds to start: for large files, one per core",
     )
 
 
@@ -240,8 +244,8 @@ def _add_score(commands: Subparsers) -> None:
     command = commands.add_parser(
         "score",
         help="say how likely a model finds translations that are given",
-        description="Read pairs from standard input, a source text, a tab and a target text a line, and write a score "
-        "for each: log-probability over length, as of `translate --n-best`.",
+        description="Read pairs from standard input, a source text, a tab and a target text per line, and write a "
+        "score for each: length-normalized log-probability, as of `translate --n-best`.",
     )
     _add_decoding_arguments(command)
 
@@ -270,14 +274,14 @@ def _add_decoding_arguments(command: argparse.ArgumentParser) -> None:
         type=Path,
         nargs="+",
         help="the folder of a model or of an export, or a language pair's (models/ko-en): its champion. Several with "
-        "the same vocabularies decode as one: slower, and better than each",
+        "the same vocabularies form an ensemble: slower, and better than each",
     )
     _add_common_arguments(command)
     command.add_argument(
-        "--length-penalty", type=float, help="exponent of the length in a score (default: as it was scored)"
+        "--length-penalty", type=float, help="exponent of the length in a score (default: as in its evaluation)"
     )
-    command.add_argument("--batch-sentences", type=int, help="sentences decoded together (default: 128)")
-    command.add_argument("--threads", type=int, help="cores to work on (default: all)")
+    command.add_argument("--batch-sentences", type=int, metavar="N", help="sentences decoded together (default: 128)")
+    command.add_argument("--threads", type=int, metavar="N", help="cores to work on (default: all)")
     command.add_argument("--device", help="auto, cpu or cuda (default: auto)")
     command.add_argument("--precision", choices=PRECISIONS, default="fp32", help="arithmetic (default: fp32)")
     command.add_argument(
@@ -290,7 +294,7 @@ def _add_decoding_arguments(command: argparse.ArgumentParser) -> None:
 
 
 def _add_common_arguments(command: argparse.ArgumentParser) -> None:
-    command.add_argument("--to", metavar="LANGUAGE", default="", help="of a model for both directions: into which")
+    command.add_argument("--to", metavar="LANGUAGE", default="", help="target language, for a model of both directions")
     command.add_argument("--traceback", action="store_true", help="show where in the code an error came from")
 
 
