@@ -119,7 +119,7 @@ def describe(event: TrainingProgress) -> str:
     if event.valid_bleu is not None:
         parts.append(f"validation BLEU {event.valid_bleu:.1f}")
     if event.best_bleu is not None:
-        parts.append(f"kept {event.best_bleu:.1f}")
+        parts.append(f"best {event.best_bleu:.1f}")
     if event.seconds_left is not None:
         parts.append(f"{clock(event.seconds_left)} left")
     return "  ".join(parts)

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from prefect.events import emit_event
+from prefect.logging import get_run_logger
 
 from seq2seq.config import Config
 from seq2seq.errors import ArtifactDamaged, ModelError
@@ -123,7 +124,7 @@ def decide(challenger: Record, cleaned: Record) -> Outcome:
         history = shelf.history()
         why = settled(history, challenger.digest, test, run.config.promotion)
         if why:
-            say(why)
+            get_run_logger().info(why)  # the command line shows it as the decision
             scores = evaluate(run.config.evaluation, challenger, cleaned)
             told = {"action": UNCHANGED, "model": challenger.digest, "name": run.config.name, "why": why}
             return Outcome(scores, told, _intact_champion(run, shelf, challenger, scores))
@@ -140,8 +141,11 @@ def _propose(run: PipelineRun, shelf: Shelf, challenger: Record, cleaned: Record
         scores = evaluate(evaluation, challenger, cleaned)
         why = f"the first model of {shelf.folder.name}"
         return scores, _decision(run, challenger, action="promoted", why=why, test=test)
-    before = evaluate(evaluation, _champion(shelf, challenger), cleaned)
-    scores = evaluate(evaluation, challenger, cleaned)
+    in_use = _champion(shelf, challenger)
+    with run.of_the("champion"):
+        before = evaluate(evaluation, in_use, cleaned)
+    with run.of_the("challenger"):
+        scores = evaluate(evaluation, challenger, cleaned)
     comparison = compare(evaluation, before, scores).statistics
     better, why = judge(comparison, promotion)
     return scores, _decision(

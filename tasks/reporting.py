@@ -25,14 +25,16 @@ def said_only(what: str) -> Iterator[None]:
         get_run_logger().warning("The %s could not be shown in the UI: %s", what, error, exc_info=True)
 
 
-def headline(record: Record, cached: bool, seconds: float, why: str = "") -> str:
-    """One line for a finished step: what it came to, how long it took, and why it was done again."""
-    line = f"{record.step:<10} {'cached' if cached else 'done':<6} {seconds:7.1f} s  {told(record)}"
+def headline(record: Record, cached: bool, seconds: float, why: str = "", whose: str = "") -> str:
+    """One line for a finished step: what it came to and for whom, how long it took, and why it was done again."""
+    line = f"{record.step:<10} {'cached' if cached else 'done':<6} {seconds:7.1f} s  {told(record)}{whose}"
     return f"{line}  ({why})" if why else line
 
 
 def told(record: Record) -> str:
     """What a step came to, in a few words."""
+    if record.step == "adopt":
+        return f"model {record.digest[:12]}"
     teller = _TOLD.get(record.step)
     return teller(record.statistics) if teller else ""
 

@@ -91,6 +91,8 @@ class PipelineRun:
     outcomes: list[StepOutcome] = field(default_factory=list)
     records: dict[str, Record] = field(default_factory=dict)
     verified: set[str] = field(default_factory=set)
+    whose: str = ""
+    """Whose the results of the steps are that come now, where a run does a step for two models."""
     code: dict[str, str] = field(default_factory=code_of_all_steps)
     """Digest of each module that a step may run, as it was when the run began."""
 
@@ -121,7 +123,16 @@ class PipelineRun:
         """Remember what a step came to, and say it; `why` it was done where it was."""
         self.records[record.step] = record
         self.outcomes.append(StepOutcome(record.step, record.key, cached, round(seconds, 3), record.digest))
-        say(headline(record, cached, seconds, why))
+        say(headline(record, cached, seconds, why, self.whose))
+
+    @contextmanager
+    def of_the(self, model: str) -> Iterator[None]:
+        """What steps inside a `with` block say ends with whose it is."""
+        self.whose = f", {model}"
+        try:
+            yield
+        finally:
+            self.whose = ""
 
 
 _current_run: ContextVar[PipelineRun] = ContextVar("pipeline_run")

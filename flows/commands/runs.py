@@ -82,8 +82,11 @@ def show(run: str, /, *, workspace: WorkspacePath = DEFAULT_WORKSPACE) -> None:
     show_table(map(_step, found.steps), ("step", "", "seconds", "key", "result"), numbers=(2,))
     print("\nscores")
     show_table(_figures((found,), SCORES))
-    print(f"signature {found.scores.get('signature')}\n\ntraining")
-    show_table(_figures((found,), TRAINING))
+    print(f"signature {found.scores.get('signature')}")
+    training = list(_figures((found,), TRAINING))
+    if any(cell is not None for _, cell in training):
+        print("\ntraining")
+        show_table(training)
     _show_settings(found)
     _show_decision(found)
     _show_examples(found)

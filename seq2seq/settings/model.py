@@ -127,11 +127,6 @@ class ModelSettings(Section):
                 "attend_embeddings = true widens what attention gives, and attention is none: set attention to "
                 "general, dot or additive, or attend_embeddings = false"
             )
-        if self.residual and self.encoder_layers == self.decoder_layers == 1:
-            raise ValueError(
-                "residual = true adds to layers above the first, and there are none: set encoder_layers or "
-                "decoder_layers to 2 or more, or residual = false"
-            )
         if self.attention == "dot" and self.encoder_output_size != self.decoder_hidden_size:
             raise ValueError(
                 f"attention = dot compares states of one size, but the encoder gives {self.encoder_output_size} "

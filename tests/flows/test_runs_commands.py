@@ -1,5 +1,6 @@
 """`python -m flows runs list | show | compare`."""
 
+import json
 import re
 import shutil
 import subprocess
@@ -97,6 +98,18 @@ def test_a_run_is_shown_with_its_figures_settings_and_translations(runs: Call, w
         rf"^model: {workspace / 'model'}$",
     ):
         assert re.search(expected, shown, re.MULTILINE), expected
+
+
+def test_an_evaluation_is_shown_without_figures_of_a_training(runs: Call, workspace: Path) -> None:
+    path = next(workspace.glob("runs/*-late/report.json"))
+    report = json.loads(path.read_text(encoding="utf-8"))
+    path.write_text(json.dumps(report | {"training": {}, "steps": report["steps"][1:]}), encoding="utf-8")
+
+    code, shown, _ = runs("show", "last")
+
+    assert code == 0
+    assert "\nscores\n" in shown
+    assert "\ntraining\n" not in shown
 
 
 def test_a_run_whose_records_were_pruned_is_shown_as_far_as_its_report_goes(runs: Call, workspace: Path) -> None:

@@ -51,7 +51,7 @@ def said(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[list[str]]
 
 def test_a_message_is_told_in_one_line() -> None:
     assert position(EVENT) == "1,200/4,000"
-    assert describe(EVENT) == "epoch 3  loss 2.346  4,321 tokens/s  validation BLEU 31.3  kept 31.3  3:20 left"
+    assert describe(EVENT) == "epoch 3  loss 2.346  4,321 tokens/s  validation BLEU 31.3  best 31.3  3:20 left"
 
 
 def test_what_is_not_known_yet_is_left_out() -> None:
@@ -108,7 +108,7 @@ def test_on_a_terminal_there_is_a_bar_and_a_line_for_each_validation(
         display(EVENT)
 
     assert [line for line in said if line.startswith("train")] == [
-        "train      step 1,200/4,000  epoch 3  loss 2.346  4,321 tokens/s  validation BLEU 31.3  kept 31.3  3:20 left"
+        "train      step 1,200/4,000  epoch 3  loss 2.346  4,321 tokens/s  validation BLEU 31.3  best 31.3  3:20 left"
     ]
     assert "1,200/4,000  loss 2.35  4,321 tokens/s  BLEU 31.3  3:20 left" in terminal.getvalue()
 
@@ -121,4 +121,4 @@ def test_where_there_is_no_terminal_there_is_no_bar() -> None:
 def test_before_the_first_update_there_is_neither_loss_nor_speed() -> None:
     event = replace(EVENT, step=0, loss=math.nan, tokens_per_second=0.0, seconds_left=None)
 
-    assert describe(event) == "epoch 3  validation BLEU 31.3  kept 31.3"
+    assert describe(event) == "epoch 3  validation BLEU 31.3  best 31.3"
