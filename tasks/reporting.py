@@ -69,7 +69,7 @@ def _tell_vocabulary(statistics: Mapping[str, Any]) -> str:
 def _tell_encode(statistics: Mapping[str, Any]) -> str:
     train = statistics["splits"]["train"]
     source, target = (train[side]["mean"] for side in ("source", "target"))
-    return f"{source:.1f} source and {target:.1f} target tokens a sentence"
+    return f"{source:.1f} source and {target:.1f} target tokens per sentence"
 
 
 def _tell_train(statistics: Mapping[str, Any]) -> str:
