@@ -109,7 +109,7 @@ def chunks(lines: Iterable[bytes], size: int) -> Iterator[list[str]]:
 def main() -> None:
     """Translate standard input to standard output, one line for each line."""
     parser = argparse.ArgumentParser(description="Translate lines of standard input.")
-    parser.add_argument("--threads", type=int, default=0, help="threads of tensor operations (default: one a core)")
+    parser.add_argument("--threads", type=int, default=0, help="threads of tensor operations (default: one per core)")
     parser.add_argument("--batch", type=int, default=64, help="sentences translated together (default: 64)")
     options = parser.parse_args()
     if options.batch < 1 or options.threads < 0:
