@@ -127,6 +127,11 @@ def known(words: list[str]) -> bool:
     return not inner or (len(words) > 1 and words[1] in inner)
 
 
+def test_the_demo_prints_the_precision_that_its_preset_has() -> None:
+    (printed,) = re.findall(r"^train +on cpu, (\w+), \d threads$", README, re.MULTILINE)
+    assert printed == load_config("demo").training.precision
+
+
 @pytest.mark.parametrize("example", re.findall(r"```toml\n(.*?)```", CORPORA, re.DOTALL))
 def test_every_example_of_a_corpus_is_a_configuration(example: str, tmp_path: Path) -> None:
     (tmp_path / "my.toml").write_text(example, encoding="utf-8")
