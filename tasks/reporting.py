@@ -26,8 +26,9 @@ def said_only(what: str) -> Iterator[None]:
 
 
 def headline(record: Record, cached: bool, seconds: float, why: str = "", whose: str = "") -> str:
-    """One line for a finished step: what it came to and for whom, how long it took, and why it was done again."""
-    line = f"{record.step:<10} {'cached' if cached else 'done':<6} {seconds:7.1f} s  {told(record)}{whose}"
+    """One line for a finished step: what came out, of which model, how long it took, and why it was done again."""
+    words = ", ".join(filter(None, (told(record), whose)))
+    line = f"{record.step:<10} {'cached' if cached else 'done':<6} {seconds:7.1f} s  {words}"
     return f"{line}  ({why})" if why else line
 
 

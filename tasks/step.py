@@ -92,7 +92,7 @@ class PipelineRun:
     records: dict[str, Record] = field(default_factory=dict)
     verified: set[str] = field(default_factory=set)
     whose: str = ""
-    """Whose the results of the steps are that come now, where a run does a step for two models."""
+    """Which model the steps are done for now, where a run does them for two."""
     code: dict[str, str] = field(default_factory=code_of_all_steps)
     """Digest of each module that a step may run, as it was when the run began."""
 
@@ -127,8 +127,8 @@ class PipelineRun:
 
     @contextmanager
     def of_the(self, model: str) -> Iterator[None]:
-        """What steps inside a `with` block say ends with whose it is."""
-        self.whose = f", {model}"
+        """Name a model in the lines of the steps inside a `with` block."""
+        self.whose = model
         try:
             yield
         finally:

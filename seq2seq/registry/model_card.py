@@ -186,8 +186,8 @@ def _model(config: Config, statistics: Mapping[str, Statistics]) -> list[str]:
 
 def _training(training: Statistics) -> str:
     told = (
-        f"{training['steps']:,} steps; published are the weights of step {training['best_step']:,}, which have the "
-        f"lowest validation loss of those within {EQUAL_BLEU:g} BLEU of the highest"
+        f"{training['steps']:,} steps; the weights of step {training['best_step']:,}, chosen by validation loss "
+        f"among those within {EQUAL_BLEU:g} BLEU of the highest"
     )
     return f"{told}; continued from model `{training['parent'][:12]}`" if "parent" in training else told
 

@@ -28,5 +28,5 @@ def test_a_line_tells_which_model_it_is_about() -> None:
     assert headline(adopted, cached=True, seconds=0.04) == "adopt      cached     0.0 s  model 2e701e3b2644"
     scores = {"bleu": 98.6, "bleu_interval": [97.9, 99.3], "chrf": 99.2}
     evaluated = Record.model_construct(step="evaluate", statistics=scores)
-    line = headline(evaluated, cached=False, seconds=1.4, why="training.seed 1 -> 2", whose=", challenger")
+    line = headline(evaluated, cached=False, seconds=1.4, why="training.seed 1 -> 2", whose="challenger")
     assert line.endswith("BLEU 98.6 [97.9, 99.3], chrF 99.2, challenger  (training.seed 1 -> 2)")
