@@ -49,6 +49,11 @@ def bleu_with_interval(scores: Mapping[str, Any]) -> str | None:
     return f"{bleu:.1f} [{ends[0]:.1f}, {ends[1]:.1f}]" if ends else f"{bleu:.1f}"
 
 
+def test_set_with_pairs(scores: Mapping[str, Any]) -> str | None:
+    """`test_2016_flickr (1,000)`, as far as it is known."""
+    return f"{scores.get('test', 'unknown')} ({scores['test_pairs']:,})" if "test_pairs" in scores else None
+
+
 def local_time(moment: datetime) -> str:
     """A moment with its time zone, to the minute, by the clock on the wall."""
     return f"{moment.astimezone():%Y-%m-%d %H:%M}"

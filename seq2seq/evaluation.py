@@ -74,6 +74,7 @@ def evaluate(evaluation: EvaluationSettings, train: Artifact, clean: Artifact, j
     best, worst = _best_and_worst(rows)
     return scores | {
         "split": split,
+        "languages": [test.source_language, test.target_language],
         "examples": _shown(_spread(rows, EXAMPLES)),
         "best": best,
         "worst": worst,

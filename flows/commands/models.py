@@ -15,7 +15,7 @@ from cyclopts import App, Parameter
 from flows.commands.options import DEFAULT_WORKSPACE, LockServer, WorkspacePath, with_locks
 from flows.connection import configured_address
 from flows.login import login
-from flows.tables import Cell, bleu_with_interval, local_time, show_table
+from flows.tables import Cell, bleu_with_interval, local_time, show_table, test_set_with_pairs
 from seq2seq.config import Config, validate_config
 from seq2seq.errors import ConfigError, ModelError, UserError, did_you_mean
 from seq2seq.registry.adoption import made_with
@@ -215,7 +215,7 @@ def _tell(shelf: Shelf, decision: Decision) -> None:
         print(f"Event {event.event} sent to {server}.")
 
 
-HEADER = ("", "model", "version", "state", "BLEU", "pairs", "when", "by")
+HEADER = ("", "model", "version", "state", "BLEU", "test set (pairs)", "when", "by")
 
 
 def _show(shelf: Shelf, found: Sequence[Evaluation]) -> str:
@@ -227,7 +227,7 @@ def _show(shelf: Shelf, found: Sequence[Evaluation]) -> str:
     except ModelError as error:
         problem = str(error)
     listed = entries(shelf, history, found)
-    show_table(map(_row, listed), HEADER, numbers=(5,), whole=(0, 1, 2))
+    show_table(map(_row, listed), HEADER, whole=(0, 1, 2))
     if any(entry.state == "champion" and entry.problem for entry in listed):
         print(f"   The champion cannot be loaded. {WAY_OUT}")
     print("".join(f"   {_told(decision)}\n" for decision in _present(history)))
@@ -241,7 +241,7 @@ def _row(entry: Entry) -> tuple[Cell, ...]:
         entry.digest[:12],
         ", ".join(filter(None, (entry.state, entry.problem))),
         bleu_with_interval(entry.scores),
-        f"{entry.scores['test_pairs']:,}" if entry.scores else None,
+        test_set_with_pairs(entry.scores),
         local_time(entry.at),
         entry.by,
     )

@@ -8,7 +8,7 @@ from cyclopts.validators import Number
 
 from flows import console
 from flows.commands.options import DEFAULT_WORKSPACE, WorkspacePath
-from flows.tables import Cell, bleu_with_interval, local_time, show_table
+from flows.tables import Cell, bleu_with_interval, local_time, show_table, test_set_with_pairs
 from seq2seq.errors import UserError
 from seq2seq.workspace import runs
 from seq2seq.workspace.differences import as_setting, differences
@@ -127,7 +127,7 @@ def _row(run: Run) -> tuple[Cell, ...]:
         str(cached),
         _number(run.training.get("valid_bleu"), ".1f"),
         bleu_with_interval(run.scores),
-        f"{run.scores.get('test', 'unknown')} ({run.scores['test_pairs']:,})" if "test_pairs" in run.scores else None,
+        test_set_with_pairs(run.scores),
     )
 
 

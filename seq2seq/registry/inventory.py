@@ -11,6 +11,7 @@ from seq2seq.errors import ModelError
 from seq2seq.registry.champions import Decision, Shelf, champion_of, ever_champion, model_files
 from seq2seq.registry.model_folder import CONFIG
 from seq2seq.workspace.artifacts import Workspace, digest_of, part_of
+from seq2seq.workspace.runs import all_runs
 
 Scores = Mapping[str, Mapping[str, Any]]
 """Statistics of evaluations by model."""
@@ -25,6 +26,7 @@ class Evaluation:
     test: str
     """Digest of the test pairs."""
     statistics: Mapping[str, Any]
+    """Those of `evaluate`, with the name of the test set as `test` where a run that used it is left."""
 
 
 @dataclass(frozen=True)
@@ -47,9 +49,19 @@ class Entry:
 
 
 def evaluations(workspace: Workspace) -> list[Evaluation]:
-    """All that are left, the last used first."""
-    inputs = ((record.provenance["inputs"], record.statistics) for record in workspace.records("evaluate"))
-    return [Evaluation(digest_of(read["train"]), digest_of(read["clean"]), scores) for read, scores in inputs]
+    """All on test sets that are left, the last used first."""
+    records = [record for record in workspace.records("evaluate") if "test" in record.provenance["inputs"]["clean"]]
+    tests = {record.key: digest_of(record.provenance["inputs"]["clean"]) for record in records}
+    said = [(tests.get(run.report.get("evaluation", "")), run.scores) for run in reversed(all_runs(workspace.root))]
+    names = {test: {"test": scores["test"]} for test, scores in said if "test" in scores}
+    return [
+        Evaluation(
+            digest_of(record.provenance["inputs"]["train"]),
+            tests[record.key],
+            {**record.statistics, **names.get(tests[record.key], {})},
+        )
+        for record in records
+    ]
 
 
 def comparable(found: Sequence[Evaluation]) -> dict[str, Mapping[str, Any]]:
@@ -70,7 +82,7 @@ def entries(shelf: Shelf, history: Sequence[Decision], found: Sequence[Evaluatio
     delivered_to = shelf.delivered()
     looks = {folder: files_and_problem(folder) for folder in (*map(shelf.folder_of, chosen), *delivered_to)}
     ours = {_parts(files) for files, _ in looks.values()}
-    scores = comparable([one for one in found if one.model in ours])
+    scores = comparable([one for one in found if one.model in ours and _faces(shelf, one)])
     promoted = [_promoted(one, one is champion, *looks[shelf.folder_of(one.model)], scores) for one in ordered]
     refused = {decision.model: decision for decision in history if decision.action == "refused"}
     delivered = (_delivered(folder, refused, *looks[folder], scores) for folder in delivered_to)
@@ -112,6 +124,11 @@ def _delivered(
         by=decision.by if decision else "",
         scores=_scores(files, scores),
     )
+
+
+def _faces(shelf: Shelf, found: Evaluation) -> bool:
+    """Whether a score is of the pair's direction; records of earlier versions do not say it."""
+    return "-".join(found.statistics.get("languages", ())) in ("", shelf.folder.name)
 
 
 def _scores(files: Mapping[str, str], scores: Scores) -> Mapping[str, Any]:

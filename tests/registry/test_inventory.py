@@ -1,6 +1,13 @@
 """Which of a model's evaluations the list of models shows."""
 
-from seq2seq.registry.inventory import Evaluation, comparable
+from pathlib import Path
+
+from seq2seq.config import Config
+from seq2seq.registry.champions import Shelf, model_files
+from seq2seq.registry.inventory import Evaluation, comparable, entries
+from seq2seq.registry.sharing import assemble
+from seq2seq.workspace.artifacts import digest_of, part_of
+from tests.tiny import write_tiny_model
 
 
 def scored(*used: tuple[str, str, float]) -> dict[str, float]:
@@ -31,3 +38,18 @@ def test_an_evaluation_with_other_settings_that_was_used_last_wins() -> None:
     greedy_last = [("one", "test", 39.0), ("one", "test", 40.0), ("two", "test", 41.0)]
 
     assert scored(*greedy_last) == {"one": 39.0, "two": 41.0}
+
+
+def test_a_score_of_the_other_direction_is_no_score_of_a_pair(tmp_path: Path) -> None:
+    shelf = Shelf(tmp_path / "models" / "de-en")
+    assemble(write_tiny_model(tmp_path / "trained"), shelf.folder / "one", "# one\n", Config(name="one"))
+    model = digest_of(
+        {part_of(name): digest_of({name: sha256}) for name, sha256 in model_files(shelf.folder / "one").items()}
+    )
+    back = Evaluation(model, "back", {"bleu": 20.0, "languages": ["en", "de"]})
+    there = Evaluation(model, "there", {"bleu": 40.0, "languages": ["de", "en"]})
+
+    (entry,) = entries(shelf, [], [back, there])
+    assert entry.scores["bleu"] == 40.0
+    (entry,) = entries(shelf, [], [back])
+    assert not entry.scores

@@ -84,7 +84,7 @@ def test_it_is_scored_in_the_direction_of_the_corpus(
     settings = EvaluationSettings(bootstrap_samples=100)
     job = Job(tmp_path / "scores", tmp_path / "checkpoints", RUNTIME)
     scores: dict[str, Any] = evaluate(settings, Artifact(folder), Artifact(tmp_path / "clean", ("test",)), job)
-    assert scores["bleu"] == pytest.approx(100)
+    assert (scores["bleu"], scores["languages"]) == (pytest.approx(100), list(languages))
     maps = json.loads((tmp_path / "scores" / "log" / "attention.json").read_text(encoding="utf-8"))
     assert {one["source_tokens"][0] for one in maps} == {f"<2{languages[1]}>"}
 
