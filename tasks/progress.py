@@ -61,10 +61,14 @@ class EvaluationDisplay(Bar):
 
 
 class TrainingDisplay(Bar):
-    """Shows a training on the console and, as a progress artifact, in Prefect's UI."""
+    """Shows a training on the console and, as a progress artifact, in Prefect's UI.
 
-    def __init__(self) -> None:
+    A warm-up of half the training or more is pointed out, once, when it is known how long the training is.
+    """
+
+    def __init__(self, warmup_steps: int = 0) -> None:
         super().__init__("train")
+        self._warmup_steps = warmup_steps
         self._artifact: UUID | None = None
         self._shown = 0.0
 
@@ -81,12 +85,23 @@ class TrainingDisplay(Bar):
 
     def __call__(self, event: TrainingProgress) -> None:
         """Show one message."""
+        self._judge_warmup(event.planned_steps)
         text = describe(event)
         if not self.show(event.step, event.planned_steps, brief(event)) or event.valid_bleu is not None:
             say(f"{'train':<10} step {position(event)}  {text}")
         if time.monotonic() - self._shown >= ARTIFACT_SECONDS:
             share = 100 * event.step / event.planned_steps if event.planned_steps else 0.0
             self._publish(min(share, 100.0), f"step {position(event)}  {text}")
+
+    def _judge_warmup(self, planned: int) -> None:
+        if not planned:
+            return
+        if 2 * self._warmup_steps >= planned:
+            say(
+                f"{'train':<10} a warm-up of {self._warmup_steps:,} steps is long for a training of {planned:,}: "
+                f"training.warmup_steps={max(1, planned // 10)} would be a tenth"
+            )
+        self._warmup_steps = 0
 
     def _publish(self, percent: float, description: str) -> None:
         if self._artifact is None:

@@ -62,7 +62,8 @@ def _watched(work: Work) -> Record:
     from seq2seq.device import description  # imports PyTorch: only where a training begins
 
     settings = work.run.config
-    with stop_on_signals(work.run.stop) as stop, only_training(work.run, stop), TrainingDisplay() as display:
+    shown = TrainingDisplay(settings.training.warmup_steps)
+    with stop_on_signals(work.run.stop) as stop, only_training(work.run, stop), shown as display:
         say(f"{'train':<10} on {description(settings.runtime, settings.training.precision)}")
         record = work(should_stop=stop, notify=display)
     show_training(record, work.run.workspace.open(record))

@@ -113,6 +113,25 @@ def test_on_a_terminal_there_is_a_bar_and_a_line_for_each_validation(
     assert "1,200/4,000  loss 2.35  4,321 tokens/s  BLEU 31.3  3:20 left" in terminal.getvalue()
 
 
+def test_a_warm_up_that_is_half_of_the_training_or_more_is_said_once(said: list[str]) -> None:
+    planned_later = [replace(EVENT, planned_steps=planned) for planned in (0, 160, 160)]
+
+    with TrainingDisplay(80) as display:
+        for event in planned_later:
+            display(event)
+
+    assert [line for line in said if "warm-up" in line] == [
+        "train      a warm-up of 80 steps is long for a training of 160: training.warmup_steps=16 would be a tenth"
+    ]
+
+
+def test_a_shorter_warm_up_is_not_spoken_of(said: list[str]) -> None:
+    with TrainingDisplay(79) as display:
+        display(replace(EVENT, planned_steps=160))
+
+    assert not any("warm-up" in line for line in said)
+
+
 def test_where_there_is_no_terminal_there_is_no_bar() -> None:
     with Bar("evaluate") as bar:
         assert bar.show(1, 2) is False
