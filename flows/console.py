@@ -75,10 +75,11 @@ def _termination_as_exit() -> Iterator[None]:
         signal.signal(signal.SIGTERM, before)
 
 
-def summary(report: Mapping[str, Any], examples: Iterable[Mapping[str, str]]) -> str:
-    """Scores, translations beside their references, where the model is, and the next command."""
+def summary(report: Mapping[str, Any], examples: Iterable[Mapping[str, str]], into: str = "") -> str:
+    """Scores, translations beside their references, where the model is, and the next command (`--to INTO`)."""
     scores, model = report["scores"], report["model_dir"]
     low, high = scores["bleu_interval"]
+    to = f" --to {into}" if into else ""
     return "\n".join(
         (
             "",
@@ -90,7 +91,7 @@ def summary(report: Mapping[str, Any], examples: Iterable[Mapping[str, str]]) ->
             "",
             *translations(examples),
             f"model: {model}",
-            f"next:  {python()} -m seq2seq translate {shlex.quote(model)} < in.txt > out.txt",
+            f"next:  {python()} -m seq2seq translate {shlex.quote(model)}{to} < in.txt > out.txt",
         )
     )
 

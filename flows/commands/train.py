@@ -4,16 +4,23 @@ Importing Prefect takes seconds, so a command checks its configuration before it
 """
 
 import json
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Literal
 
 from flows import console
 from flows.commands.options import DEFAULT_WORKSPACE, ConfigName, ContinueFrom, Settings, WorkspacePath
 from seq2seq.config import load_config
+from seq2seq.errors import ConfigError
 from seq2seq.registry.adoption import made_with
 from seq2seq.registry.champions import resolve
 from seq2seq.registry.inheritance import check
+from seq2seq.registry.model_folder import check_model
+from seq2seq.settings.corpus import CorpusSettings
 from seq2seq.workspace.artifacts import Workspace
+
+MAKES_A_MODEL = ("tokenization", "vocabulary", "model", "training", "promotion")
+"""Sections that an evaluation does not read. It may set `training.bleu_tokenizer`, which has to fit the language."""
 
 
 def train(
@@ -53,18 +60,40 @@ def evaluate(
     split
         valid: score on the validation split, to compare settings.
     """
-    checked = load_config(str(model_dir), settings or [], base=made_with(resolve(model_dir)))
+    _only_what_scoring_reads(settings or [])
+    folder = resolve(model_dir)
+    checked = load_config(str(model_dir), settings or [], base=made_with(folder))
     with console.prefect_in_the_background():
         from flows.evaluate_translator import evaluate_translator
 
         report = evaluate_translator(str(model_dir), checked, str(workspace), split)
-    show_report(Path(report), Workspace(workspace))
+    show_report(Path(report), Workspace(workspace), _way_back(folder, checked.corpus))
 
 
-def show_report(path: Path, workspace: Workspace) -> None:
-    """Print what a run came to; the last line names its report, for people and for scripts."""
+def show_report(path: Path, workspace: Workspace, into: str = "") -> None:
+    """Print what a run came to; the last line names its report, for people and for scripts.
+
+    `into` is the language that a model of both directions was asked to translate into, where it is not its own.
+    """
     report = json.loads(path.read_text(encoding="utf-8"))
     keys = {step["name"]: step["key"] for step in report["steps"]}
     scores = workspace.find("evaluate", keys["evaluate"])
-    print(console.summary(report, scores.statistics["examples"] if scores else []))
+    print(console.summary(report, scores.statistics["examples"] if scores else [], into))
     print(f"report: {path}")
+
+
+def _only_what_scoring_reads(settings: Iterable[str]) -> None:
+    """Raise ConfigError for a setting that would be recorded as the model's, though the model was made with another."""
+    for setting in settings:
+        name = setting.partition("=")[0].strip()
+        if name.partition(".")[0] in MAKES_A_MODEL and name != "training.bleu_tokenizer":
+            raise ConfigError(
+                f"--set {setting}: {name} shapes a training, and evaluate scores a finished model. It takes settings "
+                "of corpus, cleaning, evaluation and runtime, and name."
+            )
+
+
+def _way_back(folder: Path, corpus: CorpusSettings) -> str:
+    model = check_model(folder)
+    ours, theirs = (model.source_language, model.target_language), (corpus.source_language, corpus.target_language)
+    return corpus.target_language if ours == theirs[::-1] != theirs else ""

@@ -18,6 +18,8 @@ from prefect.states import Cancelling
 
 from flows import console
 from flows.__main__ import main
+from seq2seq.subwords.language_tags import language_tag
+from tests.tiny import write_tiny_model
 
 CHECKOUT = Path(__file__).parents[2]
 HEAVY = ("torch", "datasets", "pandas", "matplotlib", "tokenizers", "sacrebleu", "pyarrow")
@@ -204,6 +206,20 @@ def test_the_validation_split_is_scored_where_it_is_asked_for(
     assert any(line.endswith("on 12 pairs (valid)") for line in output)
 
 
+def test_after_a_score_of_the_way_back_the_next_command_translates_that_way(
+    start: Start, tiny_project: Path, tmp_path: Path
+) -> None:
+    tagged = [language_tag("de"), language_tag("en"), "▁the"]
+    folder = write_tiny_model(tmp_path / "both", pieces={"source": tagged, "target": tagged})
+    corpus = {"kind": "files", "directory": tiny_project / "corpus", "source_language": "en", "target_language": "de"}
+    settings = [word for name, value in corpus.items() for word in ("--set", f"corpus.{name}={value}")]
+
+    code, output, errors = finish(start("evaluate", str(folder), *settings, "--workspace", str(tmp_path / "workspace")))
+
+    assert code == 0, errors
+    assert output[-2].endswith(f"-m seq2seq translate {folder} --to de < in.txt > out.txt")
+
+
 @pytest.mark.parametrize(
     ("arguments", "told"),
     [
@@ -212,6 +228,7 @@ def test_the_validation_split_is_scored_where_it_is_asked_for(
         (["train", "demo", "--set", "training.learning_rate=-1"], "greater than 0, not -1"),
         (["train", "demo", "--set", "seed"], "write section.field=value"),
         (["train", "demo", "--set", "training.max_minutes", "3"], "with an equals sign: --set training.max_minutes=3"),
+        (["evaluate", "nowhere", "--set", "model.dropout=0"], "model.dropout shapes a training, and evaluate scores"),
         (["evaluate", "nowhere"], "There is no model folder nowhere"),
         (["plan", "demo", "--set", "corpus.kind=files"], "corpus.directory"),
         (["train"], "requires an argument"),
