@@ -1,6 +1,7 @@
 """`python -m flows runs list`, `show` and `compare`: import neither Prefect nor PyTorch."""
 
 from collections.abc import Callable, Iterator, Mapping
+from contextlib import suppress
 from typing import Annotated, Any
 
 from cyclopts import App, Parameter
@@ -91,6 +92,8 @@ def show(run: str, /, *, workspace: WorkspacePath = DEFAULT_WORKSPACE) -> None:
     _show_decision(found)
     _show_examples(found)
     print(f"model: {found.report.get('model_dir')}")
+    with suppress(UserError):  # they are gone, as was said
+        print(f"translations: {found.translations().resolve()}")
 
 
 @app.command

@@ -112,6 +112,14 @@ def test_an_evaluation_is_shown_without_figures_of_a_training(runs: Call, worksp
     assert "\ntraining\n" not in shown
 
 
+def test_the_last_line_says_where_all_translations_are(runs: Call, workspace: Path) -> None:
+    _, shown, _ = runs("show", "last")
+
+    name, _, path = shown.splitlines()[-1].partition(": ")
+    assert name == "translations"
+    assert len(Path(path).read_text(encoding="utf-8").splitlines()) == len(REFERENCES)
+
+
 def test_a_run_whose_records_were_pruned_is_shown_as_far_as_its_report_goes(runs: Call, workspace: Path) -> None:
     shutil.rmtree(workspace / "index")
     next(workspace.glob("runs/*-late/config.json")).unlink()
@@ -122,6 +130,7 @@ def test_a_run_whose_records_were_pruned_is_shown_as_far_as_its_report_goes(runs
     assert re.search(r"^BLEU +31\.2 \[29\.0, 33\.5\]$", shown, re.MULTILINE)
     assert "settings: unknown, the run has no config.json" in shown
     assert "gone from the workspace; the same command as then makes them again" in shown
+    assert shown.splitlines()[-1].startswith("model: ")
 
 
 def test_two_runs_are_compared_in_settings_scores_and_significance(runs: Call) -> None:
