@@ -201,7 +201,7 @@ def _read(source: str) -> dict[str, Any]:
         raise ConfigError(f"{path} is not valid TOML: {error}.") from None
     directory = values.get("corpus", {}).get("directory") if isinstance(values.get("corpus"), dict) else None
     if isinstance(directory, str) and directory:
-        values["corpus"]["directory"] = os.path.normpath(path.resolve().parent / directory)
+        values["corpus"]["directory"] = os.path.normpath(path.resolve().parent / os.path.expanduser(directory))
     values.setdefault("name", path.stem)
     return _on_top_of_preset(values, path) if "preset" in values else values
 
@@ -231,7 +231,7 @@ def _parse_setting(setting: str) -> tuple[list[str], Any]:
     if _takes_text(path) and not isinstance(value, str):
         value = text  # nor does what elsewhere is a number or a date: corpus.test=2016
     if path == ["corpus", "directory"] and value:
-        value = os.path.abspath(value)
+        value = os.path.abspath(os.path.expanduser(value))
     return path, value
 
 

@@ -70,6 +70,15 @@ def test_a_directory_counts_from_the_file_that_names_it_and_from_here_on_the_com
     assert load_config("conf/mine.toml", ["corpus.directory="]).corpus.directory == ""
 
 
+def test_a_tilde_is_the_home_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("HOME", str(tmp_path / "home"))
+    (tmp_path / "mine.toml").write_text('[corpus]\nkind = "files"\ndirectory = "~/texts"\n', encoding="utf-8")
+    mine = str(tmp_path / "mine.toml")
+
+    assert load_config(mine).corpus.directory == str(tmp_path / "home" / "texts")
+    assert load_config(mine, ["corpus.directory=~/other"]).corpus.directory == str(tmp_path / "home" / "other")
+
+
 def test_a_file_without_a_name_is_called_after_itself(tmp_path: Path) -> None:
     (tmp_path / "small.toml").write_text("[training]\nseed = 3\n", encoding="utf-8")
 
