@@ -1,6 +1,7 @@
 """Task `train`."""
 
 import shutil
+from contextlib import nullcontext
 
 from seq2seq.pipeline import CONTINUED
 from seq2seq.settings.model import ModelSettings
@@ -60,10 +61,16 @@ def _continue(
 
 def _watched(work: Work) -> Record:
     from seq2seq.device import description  # imports PyTorch: only where a training begins
+    from seq2seq.training.checkpoint import FILE
 
     settings = work.run.config
     shown = TrainingDisplay(settings.training.warmup_steps)
-    with stop_on_signals(work.run.stop) as stop, only_training(work.run, stop), shown as display:
+    computes = not settings.runtime.finish or (work.run.workspace.checkpoints(work.key) / FILE).is_file()
+    with (
+        stop_on_signals(work.run.stop) as stop,
+        only_training(work.run, stop) if computes else nullcontext(),
+        shown as display,
+    ):
         say(f"{'train':<10} on {description(settings.runtime, settings.training.precision)}")
         record = work(should_stop=stop, notify=display)
     show_training(record, work.run.workspace.open(record))

@@ -15,7 +15,7 @@ import pytest
 from flows.evaluate_translator import evaluate_translator
 from flows.train_translator import train_translator
 from seq2seq.config import Config, load_config
-from seq2seq.errors import ConfigError, CorpusError, StepTimedOut
+from seq2seq.errors import ConfigError, CorpusError, StepTimedOut, UserError
 from seq2seq.workspace.artifacts import Record, Workspace
 from tasks import delivery
 
@@ -172,6 +172,15 @@ def test_a_model_folder_is_scored_on_the_validation_split(first: First, workspac
 
     assert (report["scores"]["test"], report["scores"]["test_pairs"]) == ("valid", 12)
     assert report["scores"] == by_name["scores"] != first[1]["scores"]
+
+
+def test_where_there_is_nothing_to_finish_no_training_is_waited_for(
+    workspace: Path, tiny_config: Read, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("tasks.training.only_training", lambda *_: pytest.fail("it waits for the device"))
+
+    with pytest.raises(UserError, match="nothing of this training is done"):
+        run(tiny_config("training.seed=7", "runtime.finish=true"), workspace)
 
 
 def test_a_run_that_fails_leaves_nothing_half_written(tiny_project: Path, tmp_path: Path) -> None:
