@@ -135,8 +135,13 @@ def _shortened(text: str) -> str:
 
 def _nothing_left(summary: dict[str, Any]) -> str:
     counts = ", ".join(f"{reason} {count:,}" for reason, count in summary["dropped"].items() if count)
-    return (
-        f"cleaning leaves none of the {summary['pairs_before']:,} training pairs: {counts}. Look at the corpus, or "
-        "loosen cleaning.max_words, max_characters, max_length_ratio or switch off drop_duplicates, drop_copies, "
-        "drop_leaks."
+    way_out = (
+        "Look at the corpus, or loosen cleaning.max_words, max_characters, max_length_ratio or switch off "
+        "drop_duplicates, drop_copies, drop_leaks."
     )
+    if max(summary["dropped"], key=summary["dropped"].get) == "leak":
+        way_out = (
+            'A leak is a validation or test pair: name other texts there, or set corpus.valid = "" and corpus.test = '
+            '"", and pairs are held out of the training split.'
+        )
+    return f"cleaning leaves none of the {summary['pairs_before']:,} training pairs: {counts}. {way_out}"

@@ -177,6 +177,15 @@ def test_a_training_split_that_is_empty_after_cleaning_is_an_error_with_counts(t
         cleaned(tmp_path, train=[("", "one"), GOOD, ("", "")], test=[GOOD])
 
 
+def test_a_training_split_that_is_the_test_split_too_is_told_how_pairs_are_held_out(tmp_path: Path) -> None:
+    with pytest.raises(CorpusError) as raised:
+        cleaned(tmp_path, train=[GOOD], test=[GOOD])
+    assert str(raised.value).endswith(
+        'leak 1. A leak is a validation or test pair: name other texts there, or set corpus.valid = "" and '
+        'corpus.test = "", and pairs are held out of the training split.'
+    )
+
+
 def test_a_test_split_alone_passes_through(tmp_path: Path) -> None:
     _, kept = cleaned(tmp_path, test=[GOOD])
     assert kept == {"test": [GOOD]}
