@@ -10,6 +10,9 @@ import numpy as np
 from seq2seq.errors import CorpusError
 
 ENCODINGS = {b"\xff\xfe": "UTF-16", b"\xfe\xff": "UTF-16"}
+"""By byte order mark."""
+WIDE_TEXT = 0.01
+"""Share of zero bytes above which a text is taken for UTF-16: there the ends of lines of 49 characters are as many."""
 
 FEWEST_LINES = 20
 CLEARLY_LESS = 0.6
@@ -31,22 +34,39 @@ def read_lines(path: Path) -> list[str]:
     """Lines of a UTF-8 text without their ends and without a byte order mark.
 
     Only a line feed, with or without a carriage return before it, ends a line: the other separators of Unicode
-    are text. Raises CorpusError, naming line and byte, when the file is not UTF-8.
+    are text. Raises CorpusError, naming line and byte, when the file is not UTF-8, and when its lines end otherwise.
     """
     content = read_content(path)
     try:
         text = content.decode("utf-8").removeprefix("\ufeff")
     except UnicodeDecodeError as error:
         line = content.count(b"\n", 0, error.start) + 1
-        likely = ENCODINGS.get(content[:2], "WINDOWS-1252")
+        likely = ENCODINGS.get(content[:2]) or _utf16(content) or "WINDOWS-1252"
         raise CorpusError(
             f"{path} is not UTF-8: line {line:,} has byte 0x{content[error.start]:02x} at offset {error.start:,} "
             f"of the file. Convert it, for example: iconv -f {likely} -t UTF-8 OLD > NEW."
         ) from None
+    if likely := _utf16(content):
+        raise CorpusError(
+            f"{path} is not UTF-8: {content.count(0):,} of its {len(content):,} bytes are zero. Convert it, for "
+            f"example: iconv -f {likely} -t UTF-8 OLD > NEW."
+        )
+    if "\n" not in text and "\r" in text[:-1]:
+        raise CorpusError(
+            f"{path} has no line feed, and {text.count(chr(13)):,} lone carriage returns. Convert it, for example: "
+            r"tr '\r' '\n' < OLD > NEW."
+        )
     lines = text.split("\n")
     if not lines[-1]:
         lines.pop()
     return [line.removesuffix("\r") for line in lines]
+
+
+def _utf16(content: bytes) -> str:
+    """UTF-16LE or UTF-16BE where the bytes look like it, by the place of their zeros; else nothing."""
+    if content.count(0) <= WIDE_TEXT * len(content):
+        return ""
+    return "UTF-16LE" if content[1::2].count(0) > content[::2].count(0) else "UTF-16BE"
 
 
 def where_lengths_part(source: Sequence[str], target: Sequence[str]) -> int | None:

@@ -37,7 +37,20 @@ def test_an_empty_file_has_no_lines(tmp_path: Path) -> None:
     assert lines_of(tmp_path, b"") == []
 
 
-@given(lines=st.lists(st.text(st.characters(exclude_characters="\n\r\ufeff", codec="utf-8"))))
+@pytest.mark.parametrize("text", ["one\ntwo\n", "eine Größe\nund eine Straße\n", "하나 둘.\n"])
+@pytest.mark.parametrize("encoding", ["UTF-16LE", "UTF-16BE"])
+def test_utf16_is_recognised_without_its_mark(tmp_path: Path, text: str, encoding: str) -> None:
+    with pytest.raises(CorpusError, match=rf"text\.de is not UTF-8.*iconv -f {encoding} -t UTF-8"):
+        lines_of(tmp_path, text.encode(encoding))
+
+
+def test_a_lone_carriage_return_that_ends_all_lines_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(CorpusError, match=r"text\.de has no line feed.*tr '\\r' '\\n' < OLD > NEW"):
+        lines_of(tmp_path, b"one\rtwo\r")
+    assert lines_of(tmp_path, b"one\r") == ["one"]
+
+
+@given(lines=st.lists(st.text(st.characters(exclude_characters="\0\n\r\ufeff", codec="utf-8"))))
 def test_lines_come_back_as_written(tmp_path_factory: pytest.TempPathFactory, lines: list[str]) -> None:
     path = tmp_path_factory.getbasetemp() / "lines.txt.gz"
     path.write_bytes(gzip.compress("".join(f"{line}\n" for line in lines).encode()))
