@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from seq2seq.corpora.tables import Sides
 
 TABLES = (".tsv", ".csv", ".jsonl", ".parquet")
+UNPACKED_BY = {".xz": "xz -d", ".bz2": "bzip2 -d", ".zst": "zstd -d", ".zip": "unzip"}
 
 
 @dataclass(frozen=True)
@@ -126,32 +127,52 @@ def _what_is_missing(names: Sequence[str], split: str, settings: CorpusSettings,
     for stem in with_aliases(wanted):
         for here, missing in (languages, languages[::-1]):
             if lone := [name for name in names if name.removesuffix(".gz") == f"{stem}.{here}"]:
-                return f"{lone[0]} but no {stem}.{missing}: both sides are needed, line by line."
+                near = _nearly_named(names, stem, missing)
+                example = f"; for example {_links(near, stem, (missing,))}" if near else ""
+                return f"{lone[0]} but no {stem}.{missing}: both sides are needed, line by line{example}."
     bare = [name.removesuffix(".gz") for name in names]
     stems = sorted({name.removesuffix(end) for name in bare for end in endings if name.endswith(end)})
     missing = (
         f"no {wanted}.{languages[0]} and {wanted}.{languages[1]}, nor a table {wanted}.tsv, .csv, "
         f".jsonl or .parquet (each may end in .gz)."
     )
-    if stems:
+    near = [name for code in languages for name in _nearly_named(names, wanted, code)]
+    if stems and not near:
         there = ", ".join(stems)
         return f"{missing} Stems there: {there}. Set corpus.{split} to a stem that is there{or_held_out(split)}."
     missing = f"{missing} Files there: {', '.join(names[:10]) or 'none'}."
     if not names and not packed:
         return f"{missing} Set corpus.directory to the folder that holds them."
-    rename = f"rename or link what is there, for example {_links(names, wanted, languages)}"
+    unpack = "rename, link or unpack" if any(Path(name).suffix in UNPACKED_BY for name in near) else "rename or link"
+    rename = f"{unpack} what is there, for example {_links(near or names, wanted, languages)}"
     if packed:
         rename = "unpack the archive, rename what is there, and read it with corpus.kind = files"
     return f"{missing} A text file is named STEM.LANGUAGE: {rename}."
 
 
+def _nearly_named(names: Sequence[str], stem: str, language: str) -> list[str]:
+    """Files that seem to be one side of a split, such as train.DE, train.de.txt or train.de.xz."""
+    parts = {name: name.lower().split(".") for name in names}
+    return [name for name in names if parts[name][0] == stem.lower() and language.lower() in parts[name][1:]]
+
+
 def _links(names: Sequence[str], stem: str, languages: Sequence[str]) -> str:
     """Commands that give the files of a split their names; a file whose name does not tell its language is FILE."""
-    told = {code: next((name for name in names if name.lower().startswith(code.lower())), "") for code in languages}
+    told = {code: next(_of_language(names, code.lower()), "") for code in languages}
     rest = [name for name in names if name not in told.values()]
     other = rest[0] if len(names) == 2 and len(rest) == 1 else "FILE"
     pairs = [(name or other, f"{stem}.{code}") for code, name in told.items()]
-    return " and ".join(f"ln -s {quote(name)} {quote(link + '.gz' * name.endswith('.gz'))}" for name, link in pairs)
+    return " and ".join(_command(name, link) for name, link in pairs)
+
+
+def _of_language(names: Sequence[str], code: str) -> Iterator[str]:
+    yield from (name for name in names if code in name.lower().split(".")[1:])
+    yield from (name for name in names if name.lower().startswith(code))
+
+
+def _command(name: str, link: str) -> str:
+    unpack = UNPACKED_BY.get(Path(name).suffix)
+    return f"{unpack} {quote(name)}" if unpack else f"ln -s {quote(name)} {quote(link + '.gz' * name.endswith('.gz'))}"
 
 
 def _read_aligned(source_path: Path, target_path: Path) -> "Sides":

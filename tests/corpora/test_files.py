@@ -102,6 +102,9 @@ def test_a_folder_of_other_files_lists_them(tmp_path: Path) -> None:
         (["english.txt.gz", "suomi 1.txt"], "ln -s 'suomi 1.txt' train.fi and ln -s english.txt.gz train.en.gz"),
         (["pairs.txt"], "ln -s FILE train.fi and ln -s FILE train.en"),
         (["a.txt", "b.txt", "english.txt"], "ln -s FILE train.fi and ln -s english.txt train.en"),
+        (["train.EN", "train.FI"], "ln -s train.FI train.fi and ln -s train.EN train.en"),
+        (["train.en.txt", "train.fi.txt.gz"], "ln -s train.fi.txt.gz train.fi.gz and ln -s train.en.txt train.en"),
+        (["Corpus.En.txt", "Corpus.Fi.txt"], "ln -s Corpus.Fi.txt train.fi and ln -s Corpus.En.txt train.en"),
     ],
 )
 def test_files_with_names_of_their_own_are_told_how_to_be_named(tmp_path: Path, names: list[str], links: str) -> None:
@@ -115,6 +118,20 @@ def test_files_with_names_of_their_own_are_told_how_to_be_named(tmp_path: Path, 
     )
 
 
+def test_texts_that_are_packed_otherwise_are_unpacked(tmp_path: Path) -> None:
+    for name in ("train.de.xz", "train.en.bz2", "valid.de", "valid.en"):
+        (tmp_path / name).touch()
+    with pytest.raises(CorpusError, match=r"unpack .*, for example xz -d train\.de\.xz and bzip2 -d train\.en\.bz2\.$"):
+        locate(settings_for(tmp_path))
+
+
+def test_a_file_in_other_case_is_named_though_other_splits_are_in_order(tmp_path: Path) -> None:
+    for name in ("train.DE", "train.EN", "valid.de", "valid.en"):
+        (tmp_path / name).touch()
+    with pytest.raises(CorpusError, match=r"ln -s train\.DE train\.de and ln -s train\.EN train\.en\.$"):
+        locate(settings_for(tmp_path))
+
+
 def test_a_folder_without_files_asks_for_another(tmp_path: Path) -> None:
     with pytest.raises(CorpusError, match=r"Files there: none\. Set corpus\.directory to the folder that holds them\."):
         locate(settings_for(tmp_path))
@@ -122,7 +139,10 @@ def test_a_folder_without_files_asks_for_another(tmp_path: Path) -> None:
 
 def test_a_lone_side_names_the_missing_one(tmp_path: Path) -> None:
     write(tmp_path, train__en="one\n")
-    with pytest.raises(CorpusError, match=r"has train\.en but no train\.de"):
+    with pytest.raises(CorpusError, match=r"has train\.en but no train\.de: both sides are needed, line by line\.$"):
+        locate(settings_for(tmp_path))
+    write(tmp_path, train__DE="eins\n", train__en__bak="one\n")
+    with pytest.raises(CorpusError, match=r"line by line; for example ln -s train\.DE train\.de\.$"):
         locate(settings_for(tmp_path))
 
 
