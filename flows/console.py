@@ -83,8 +83,8 @@ def summary(report: Mapping[str, Any], examples: Iterable[Mapping[str, str]], in
     return "\n".join(
         (
             "",
-            f"BLEU {scores['bleu']:.1f}, 95 % interval {low:.1f} to {high:.1f}, on {scores['test_pairs']:,} pairs "
-            f"({scores['test']})",
+            f"BLEU {scores['bleu']:.1f}, 95 % interval {low:.1f} to {high:.1f}, on {scores['test_pairs']:,} "
+            f"pair{'s' * (scores['test_pairs'] != 1)} ({scores['test']})",
             f"chrF {scores['chrf']:.1f}   TER {scores['ter']:.1f}   lower-cased BLEU {scores['bleu_lowercased']:.1f}   "
             f"length ratio {scores['length_ratio']:.2f}",
             f"signature {scores['signature']}",

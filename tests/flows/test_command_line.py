@@ -348,3 +348,11 @@ def test_the_next_command_names_a_python_that_is_there(
     monkeypatch.setattr("flows.console.shutil.which", lambda name: str(tmp_path / "env" / found / name))
 
     assert console.python() == called.format(tmp_path)
+
+
+@pytest.mark.parametrize(("pairs", "told"), [(1, "on 1 pair (news)"), (1000, "on 1,000 pairs (news)")])
+def test_the_summary_counts_test_pairs(pairs: int, told: str) -> None:
+    figures = dict.fromkeys(("bleu", "chrf", "ter", "bleu_lowercased", "length_ratio"), 1.0)
+    scores = {**figures, "bleu_interval": [0, 2], "signature": "", "test": "news", "test_pairs": pairs}
+
+    assert told in console.summary({"scores": scores, "model_dir": "model"}, [])
