@@ -27,7 +27,7 @@ from benchmarks.peers.options import Corpus, Work
 from benchmarks.plain import BEFORE_TRAINING, do, do_all, made_of
 from benchmarks.timing import markdown_table
 from seq2seq.config import Config, load_config
-from seq2seq.workspace.artifacts import Record, Workspace, digest_of
+from seq2seq.storage.artifacts import Record, Workspace, digest_of
 
 BASE = "preset"
 VARIANTS: dict[str, tuple[str, ...]] = {

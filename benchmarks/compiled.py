@@ -25,11 +25,11 @@ from seq2seq.config import Config, load_config
 from seq2seq.corpora.pairs import SIDES
 from seq2seq.device import configure
 from seq2seq.models.build import build_model
+from seq2seq.storage.artifacts import Record, Workspace
 from seq2seq.training.data import read_training_data
 from seq2seq.training.learner import Learner
 from seq2seq.training.peers import Alone
 from seq2seq.training.shares import shares
-from seq2seq.workspace.artifacts import Record, Workspace
 
 WAYS = ("as it is", "torch.compile")
 

@@ -32,8 +32,8 @@ from cyclopts import run
 from benchmarks.prefect_server import SILENT, prefect_server
 from benchmarks.timing import CHECKOUT, markdown_table
 from seq2seq.pipeline import STEPS
-from seq2seq.workspace.artifacts import file_sha256
-from seq2seq.workspace.flock import is_held
+from seq2seq.storage.artifacts import file_sha256
+from seq2seq.storage.flock import is_held
 
 SETTINGS = (
     "corpus.train_pairs=4000",

@@ -18,7 +18,7 @@ from typing import Any
 
 from benchmarks.timing import CHECKOUT, Command
 from seq2seq.pipeline import STEPS
-from seq2seq.workspace.artifacts import Workspace, part_of
+from seq2seq.storage.artifacts import Workspace, part_of
 
 STAGES = {
     "fetch": ["fetch"],
@@ -49,7 +49,7 @@ import json
 import shutil
 from pathlib import Path
 
-from seq2seq.workspace.artifacts import Artifact
+from seq2seq.storage.artifacts import Artifact
 from seq2seq.config import validate_config
 from seq2seq.pipeline import STEPS, Job
 

@@ -27,7 +27,7 @@ from benchmarks.prefect_server import prefect_server
 from benchmarks.timing import CHECKOUT, markdown_table
 from seq2seq.config import load_config
 from seq2seq.pipeline import STEPS
-from seq2seq.workspace.artifacts import Workspace
+from seq2seq.storage.artifacts import Workspace
 
 SETTINGS = ("training.max_epochs=0", "training.patience=1000", "runtime.threads=1")
 app = App(help="Measure what orchestration costs.")

@@ -6,7 +6,7 @@ from typing import Any
 from seq2seq.config import Config
 from seq2seq.corpora.fetching import identity
 from seq2seq.pipeline import STEPS, ingredients, perform
-from seq2seq.workspace.artifacts import Record, Workspace
+from seq2seq.storage.artifacts import Record, Workspace
 
 BEFORE_TRAINING = ("fetch", "clean", "tokenize", "vocabulary", "encode")
 

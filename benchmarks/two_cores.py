@@ -20,8 +20,8 @@ from benchmarks.plain import BEFORE_TRAINING, do, do_all
 from benchmarks.timing import markdown_table
 from seq2seq.config import Config, load_config
 from seq2seq.errors import TrainingInterrupted
+from seq2seq.storage.artifacts import Record, Workspace
 from seq2seq.training.progress import Progress
-from seq2seq.workspace.artifacts import Record, Workspace
 
 WAYS = {
     "one thread": {"threads": 1, "processes": 1},

@@ -6,7 +6,7 @@ from typing import Literal
 from seq2seq.config import Config
 from seq2seq.registry.champions import resolve
 from seq2seq.registry.inheritance import check_held_out
-from seq2seq.workspace.artifacts import Workspace
+from seq2seq.storage.artifacts import Workspace
 from tasks.adoption import adopt
 from tasks.corpus import clean, fetch
 from tasks.delivery import report

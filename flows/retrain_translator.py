@@ -6,7 +6,7 @@ from typing import Annotated
 from pydantic import Field
 
 from seq2seq.config import Config
-from seq2seq.workspace.artifacts import Workspace
+from seq2seq.storage.artifacts import Workspace
 from tasks.corpus import clean, fetch
 from tasks.delivery import report
 from tasks.flow import translation_flow

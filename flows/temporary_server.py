@@ -16,7 +16,7 @@ import threading
 import time
 from pathlib import Path
 
-from seq2seq.workspace.flock import locked
+from seq2seq.storage.flock import locked
 
 CHECKOUT = Path(__file__).parents[1]
 SECONDS_TO_STOP = 5.0

@@ -4,7 +4,7 @@ from pathlib import Path
 
 from seq2seq.config import Config
 from seq2seq.registry.champions import resolve
-from seq2seq.workspace.artifacts import Workspace
+from seq2seq.storage.artifacts import Workspace
 from tasks.adoption import adopt_parent
 from tasks.corpus import clean, fetch
 from tasks.delivery import deliver

@@ -46,7 +46,7 @@ class ModelError(UserError):
 
 
 class DiskError(UserError):
-    """The disk is full, read-only, or not ours to write (`seq2seq.workspace.disk` maps the system's errors to it)."""
+    """The disk is full, read-only, or not ours to write (`seq2seq.storage.disk` maps the system's errors to it)."""
 
 
 class SourceUnavailable(Seq2SeqError):

@@ -21,8 +21,8 @@ from seq2seq.metrics import SentenceScores, bleu_of, corpus_bleu, score, score_s
 from seq2seq.pipeline import Job
 from seq2seq.registry.model_folder import LoadedModel, load_model
 from seq2seq.settings.evaluation import EvaluationSettings
+from seq2seq.storage.artifacts import Artifact
 from seq2seq.translator import Translator
-from seq2seq.workspace.artifacts import Artifact
 
 EXAMPLES = 5
 """Sentences of each kind that the statistics show: any, the best, the worst."""

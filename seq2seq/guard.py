@@ -10,7 +10,7 @@ from contextlib import suppress
 from contextvars import ContextVar
 
 from seq2seq.errors import Seq2SeqError, TrainingInterrupted, UserError
-from seq2seq.workspace.disk import FULL
+from seq2seq.storage.disk import FULL
 
 TRACEBACK = ContextVar("TRACEBACK", default=False)
 """Whether the person wants to see where an error came from; a command line that has `--traceback` sets it."""

@@ -14,8 +14,8 @@ from typing import Any
 
 from seq2seq.settings.runtime import RuntimeSettings
 from seq2seq.settings.section import Section
-from seq2seq.workspace.artifacts import RECORD_FORMAT, Record, Workspace, digest_of
-from seq2seq.workspace.code_digests import code_digests
+from seq2seq.storage.artifacts import RECORD_FORMAT, Record, Workspace, digest_of
+from seq2seq.storage.code_digests import code_digests
 
 
 @dataclass(frozen=True)

@@ -6,8 +6,8 @@ from pathlib import Path
 
 from seq2seq.config import Config
 from seq2seq.errors import ArtifactDamaged, UserError, did_you_mean
-from seq2seq.workspace.artifacts import Acceptance, Record, Workspace, digest_of
-from seq2seq.workspace.disk import writing
+from seq2seq.storage.artifacts import Acceptance, Record, Workspace, digest_of
+from seq2seq.storage.disk import writing
 from seq2seq.workspace.planning import COMPARED_RECORDS, Change, PlannedStep, changes, plan
 from tasks import presence
 from tasks.locking import locks_for

@@ -5,7 +5,7 @@ from pathlib import Path
 from seq2seq.config import Config
 from seq2seq.registry import adoption, inheritance
 from seq2seq.registry.adoption import ModelSource
-from seq2seq.workspace.artifacts import Record
+from seq2seq.storage.artifacts import Record
 from tasks.step import Work, cached_step
 
 

@@ -6,7 +6,7 @@ from prefect.cache_policies import NO_CACHE
 from seq2seq.corpora import fetching
 from seq2seq.settings.cleaning import CleaningSettings
 from seq2seq.settings.corpus import CorpusSettings
-from seq2seq.workspace.artifacts import Record, write_text_atomically
+from seq2seq.storage.artifacts import Record, write_text_atomically
 from tasks.pages import cleaning_page, corpus_page
 from tasks.reporting import told
 from tasks.step import RETRY_RULE, Work, cached_step, current_run

@@ -8,7 +8,7 @@ from prefect.context import FlowRunContext
 
 from seq2seq.registry.model_card import card
 from seq2seq.registry.sharing import assemble
-from seq2seq.workspace.artifacts import Record
+from seq2seq.storage.artifacts import Record
 from seq2seq.workspace.report import build_report, write_report
 from tasks.locking import locks_for
 from tasks.step import PipelineRun

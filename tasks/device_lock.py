@@ -17,7 +17,7 @@ from pathlib import Path
 from seq2seq.cores import usable_core_numbers
 from seq2seq.errors import TrainingInterrupted, UserError
 from seq2seq.settings.runtime import RuntimeSettings
-from seq2seq.workspace.flock import taken
+from seq2seq.storage.flock import taken
 from tasks.locks import wait_until
 from tasks.reporting import say
 from tasks.step import PipelineRun

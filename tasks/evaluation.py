@@ -2,7 +2,7 @@
 
 from seq2seq.pipeline import ON_VALID
 from seq2seq.settings.evaluation import EvaluationSettings
-from seq2seq.workspace.artifacts import Record
+from seq2seq.storage.artifacts import Record
 from tasks.progress import EvaluationDisplay
 from tasks.step import Work, cached_step
 from tasks.stopping import stop_on_signals

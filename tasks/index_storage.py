@@ -6,7 +6,7 @@ from typing import Any
 from prefect.filesystems import LocalFileSystem
 from pydantic import PrivateAttr
 
-from seq2seq.workspace.artifacts import write_bytes_atomically
+from seq2seq.storage.artifacts import write_bytes_atomically
 
 
 class IndexStorage(LocalFileSystem):

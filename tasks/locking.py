@@ -4,7 +4,7 @@ from collections.abc import Callable
 
 from seq2seq.errors import ConfigError
 from seq2seq.settings.runtime import RuntimeSettings
-from seq2seq.workspace.artifacts import Workspace
+from seq2seq.storage.artifacts import Workspace
 from tasks.locks import IDENTITY, FileLocks, Locks
 
 

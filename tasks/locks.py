@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from seq2seq.errors import Seq2SeqError
-from seq2seq.workspace.flock import taken
+from seq2seq.storage.flock import taken
 
 POLL_SECONDS = 0.2
 IDENTITY = "identity"

@@ -4,8 +4,8 @@ import uuid
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from seq2seq.workspace.artifacts import Workspace
-from seq2seq.workspace.flock import locked
+from seq2seq.storage.artifacts import Workspace
+from seq2seq.storage.flock import locked
 
 
 @contextmanager

@@ -14,13 +14,13 @@ from seq2seq.pipeline import CONTINUED, STEPS, ingredients
 from seq2seq.registry.champions import Decision, Shelf, taken_back
 from seq2seq.registry.comparison import COMPARE, judge
 from seq2seq.registry.inheritance import check_held_out, obstacles
-from seq2seq.registry.inventory import files_and_problem
 from seq2seq.registry.model_card import card
 from seq2seq.registry.model_folder import check_model
 from seq2seq.registry.retraining import rules, scored_on, settled, siblings
 from seq2seq.registry.sharing import CARD, PIPELINE, SCORES, pipeline_json, scores_json
 from seq2seq.settings.evaluation import EvaluationSettings
-from seq2seq.workspace.artifacts import Record, Workspace
+from seq2seq.storage.artifacts import Record, Workspace
+from seq2seq.workspace.inventory import files_and_problem
 from tasks.adoption import adopt
 from tasks.evaluation import evaluate
 from tasks.locking import locks_for

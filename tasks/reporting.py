@@ -6,7 +6,7 @@ from typing import Any
 
 from prefect.logging import get_run_logger
 
-from seq2seq.workspace.artifacts import Record
+from seq2seq.storage.artifacts import Record
 
 FOR_PEOPLE = "for_people"
 

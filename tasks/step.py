@@ -35,8 +35,8 @@ from seq2seq import pipeline
 from seq2seq.config import Config
 from seq2seq.errors import Seq2SeqError, SourceUnavailable, StepTimedOut, UserError
 from seq2seq.settings.section import Section
-from seq2seq.workspace.artifacts import Record, Workspace, digest_of
-from seq2seq.workspace.disk import writing
+from seq2seq.storage.artifacts import Record, Workspace, digest_of
+from seq2seq.storage.disk import writing
 from seq2seq.workspace.planning import NOT_DONE, look_up
 from seq2seq.workspace.report import StepOutcome
 from tasks.heartbeat import heartbeats

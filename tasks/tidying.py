@@ -1,7 +1,7 @@
 """What a scheduled run does so that a workspace does not fill its disk."""
 
 from seq2seq.errors import Seq2SeqError
-from seq2seq.workspace.disk import in_units
+from seq2seq.storage.disk import in_units
 from seq2seq.workspace.pruning import prune
 from tasks.locking import locks_for
 from tasks.reporting import say

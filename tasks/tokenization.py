@@ -1,7 +1,7 @@
 """Task `tokenize`."""
 
 from seq2seq.settings.tokenization import TokenizationSettings
-from seq2seq.workspace.artifacts import Record
+from seq2seq.storage.artifacts import Record
 from tasks.step import Work, cached_step
 
 

@@ -6,7 +6,7 @@ from contextlib import nullcontext
 from seq2seq.pipeline import CONTINUED
 from seq2seq.settings.model import ModelSettings
 from seq2seq.settings.training import TrainingSettings
-from seq2seq.workspace.artifacts import Record
+from seq2seq.storage.artifacts import Record
 from tasks.device_lock import only_training
 from tasks.progress import TrainingDisplay
 from tasks.reporting import say

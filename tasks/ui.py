@@ -13,7 +13,7 @@ from prefect.client.orchestration import get_client
 from prefect.context import FlowRunContext
 
 from seq2seq.config import Config
-from seq2seq.workspace.artifacts import Artifact, Record
+from seq2seq.storage.artifacts import Artifact, Record
 from tasks import pages
 from tasks.heat_map import heat_map
 from tasks.reporting import said_only, told

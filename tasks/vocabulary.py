@@ -2,7 +2,7 @@
 
 from seq2seq.pipeline import INHERITED
 from seq2seq.settings.vocabulary import VocabularySettings
-from seq2seq.workspace.artifacts import Record
+from seq2seq.storage.artifacts import Record
 from tasks.pages import vocabulary_page
 from tasks.reporting import told
 from tasks.step import Work, cached_step

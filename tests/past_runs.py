@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from seq2seq.config import Config
-from seq2seq.workspace.artifacts import Record, Workspace, digest_of, write_text_atomically
+from seq2seq.storage.artifacts import Record, Workspace, digest_of, write_text_atomically
 from seq2seq.workspace.report import StepOutcome, build_report, write_report
 
 NOON = datetime(2026, 11, 22, 12, tzinfo=UTC)

@@ -12,8 +12,8 @@ from seq2seq.pipeline import Job
 from seq2seq.registry.model_folder import load_model
 from seq2seq.settings.evaluation import EvaluationSettings
 from seq2seq.settings.runtime import RuntimeSettings
+from seq2seq.storage.artifacts import Artifact
 from seq2seq.translator import Translator
-from seq2seq.workspace.artifacts import Artifact
 from seq2seq.workspace.report import SCORES
 from tests.tiny import write_tiny_model
 

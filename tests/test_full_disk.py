@@ -12,8 +12,8 @@ import pytest
 from flows.__main__ import main
 from seq2seq.errors import ConfigError, DiskError
 from seq2seq.pipeline import STEPS
-from seq2seq.workspace.artifacts import Record, Workspace, write_text_atomically
-from seq2seq.workspace.disk import in_units, writing
+from seq2seq.storage.artifacts import Record, Workspace, write_text_atomically
+from seq2seq.storage.disk import in_units, writing
 
 DISK_KIB = 2048
 

@@ -5,6 +5,7 @@ import re
 import sys
 import tomllib
 from collections.abc import Iterator
+from graphlib import TopologicalSorter
 from pathlib import Path
 
 CHECKOUT = Path(__file__).parents[1]
@@ -38,6 +39,27 @@ def importers(packages: tuple[str, ...], *modules: str) -> list[str]:
 
 def test_the_library_knows_neither_prefect_nor_the_layers_above_it() -> None:
     assert importers(("seq2seq",), "prefect", "tasks", "flows") == []
+
+
+def test_the_packages_of_the_library_import_one_another_in_one_direction() -> None:
+    """A cycle would be named by the error."""
+    needs: dict[str, set[str]] = {}
+    for path, tree in sources("seq2seq").items():
+        package = path.removesuffix(".py").split("/")[1]
+        needs.setdefault(package, set()).update(parts_of_the_library(tree) - {package})
+    order = list(TopologicalSorter(needs).static_order())
+    assert order.index("storage") < order.index("registry") < order.index("workspace")
+
+
+def parts_of_the_library(tree: ast.Module) -> set[str]:
+    """Packages, and modules that are in none, of `seq2seq` that a module imports anywhere in it."""
+    names = []
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Import):
+            names += [alias.name for alias in node.names]
+        elif isinstance(node, ast.ImportFrom) and node.module:
+            names += [f"{node.module}.{alias.name}" for alias in node.names]
+    return {name.split(".")[1] for name in names if name.startswith("seq2seq.")}
 
 
 def test_tasks_know_no_flow() -> None:

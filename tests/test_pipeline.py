@@ -12,8 +12,8 @@ from seq2seq.config import Config, load_config
 from seq2seq.errors import CorpusError
 from seq2seq.pipeline import STEPS, Job, Step, ingredients, perform
 from seq2seq.settings.section import Section
-from seq2seq.workspace.artifacts import Artifact, FileEntry, Record, Workspace, digest_of
-from seq2seq.workspace.code_digests import SOURCE_ROOT, code_digests
+from seq2seq.storage.artifacts import Artifact, FileEntry, Record, Workspace, digest_of
+from seq2seq.storage.code_digests import SOURCE_ROOT, code_digests
 
 MODULES = {step.name: step.work.partition(":")[0] for step in STEPS.values()}
 

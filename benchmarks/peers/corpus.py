@@ -15,9 +15,9 @@ from seq2seq.batching import read_encoded
 from seq2seq.config import Config, load_config
 from seq2seq.corpora.pairs import read_pairs
 from seq2seq.ragged import Ragged
+from seq2seq.storage.artifacts import Workspace
 from seq2seq.subwords.special_tokens import SPECIAL_TOKENS, UNK
 from seq2seq.training.validation import validation_bleu
-from seq2seq.workspace.artifacts import Workspace
 
 SIDES = {"src": "source", "trg": "target"}
 

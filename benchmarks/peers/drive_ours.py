@@ -14,10 +14,10 @@ from seq2seq.registry.model_folder import write_model
 from seq2seq.settings.model import ModelSettings
 from seq2seq.settings.runtime import RuntimeSettings
 from seq2seq.settings.training import TrainingSettings
+from seq2seq.storage.artifacts import Record, Workspace
 from seq2seq.training import loop
 from seq2seq.training.shares import Share
 from seq2seq.translator import Translator
-from seq2seq.workspace.artifacts import Record, Workspace
 
 
 def settings(asked: Asked) -> tuple[ModelSettings, TrainingSettings]:

@@ -20,11 +20,11 @@ from seq2seq.config import Config, validate_config
 from seq2seq.errors import ConfigError, ModelError, UserError, did_you_mean
 from seq2seq.registry.adoption import made_with
 from seq2seq.registry.champions import WAY_OUT, Decision, Shelf, champion_of, model_digest, resolve
-from seq2seq.registry.inventory import Entry, Evaluation, entries, evaluations, files_and_problem
 from seq2seq.registry.model_folder import check_model
 from seq2seq.registry.sharing import CARD, PIPELINE, SCORES, pipeline_json
-from seq2seq.workspace.artifacts import Workspace
-from seq2seq.workspace.disk import writing
+from seq2seq.storage.artifacts import Workspace
+from seq2seq.storage.disk import writing
+from seq2seq.workspace.inventory import Entry, Evaluation, entries, evaluations, files_and_problem
 from seq2seq.workspace.runs import all_runs
 from tasks.locking import locks_for
 

@@ -8,8 +8,8 @@ from cyclopts import Parameter
 from flows.commands.options import DEFAULT_WORKSPACE, ConfigName, ContinueFrom, Settings, WorkspacePath
 from flows.login import login
 from seq2seq.config import load_config
+from seq2seq.storage.artifacts import Workspace
 from seq2seq.workspace import planning
-from seq2seq.workspace.artifacts import Workspace
 
 
 def plan(

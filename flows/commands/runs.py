@@ -11,8 +11,8 @@ from flows import console
 from flows.commands.options import DEFAULT_WORKSPACE, WorkspacePath
 from flows.tables import Cell, bleu_with_interval, local_time, show_table, test_set_with_pairs
 from seq2seq.errors import UserError
+from seq2seq.storage.differences import as_setting, differences
 from seq2seq.workspace import runs
-from seq2seq.workspace.differences import as_setting, differences
 from seq2seq.workspace.runs import Run, all_runs, find_run
 
 app = App(name="runs", help="What runs did, and how two of them differ.", version_flags=[])

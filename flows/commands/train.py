@@ -17,7 +17,7 @@ from seq2seq.registry.champions import resolve
 from seq2seq.registry.inheritance import check
 from seq2seq.registry.model_folder import check_model
 from seq2seq.settings.corpus import CorpusSettings
-from seq2seq.workspace.artifacts import Workspace
+from seq2seq.storage.artifacts import Workspace
 
 MAKES_A_MODEL = ("tokenization", "vocabulary", "model", "training", "promotion")
 """Sections that an evaluation does not read. It may set `training.bleu_tokenizer`, which has to fit the language."""

@@ -10,8 +10,8 @@ from cyclopts.validators import Number
 
 from flows.commands.options import DEFAULT_WORKSPACE, LockServer, WorkspacePath, with_locks
 from seq2seq.errors import UserError
-from seq2seq.workspace.artifacts import Workspace
-from seq2seq.workspace.disk import in_units
+from seq2seq.storage.artifacts import Workspace
+from seq2seq.storage.disk import in_units
 from seq2seq.workspace.pruning import PruneReport, prune, sizes
 from tasks.locking import locks_for
 from tasks.locks import FileLocks

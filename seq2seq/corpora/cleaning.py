@@ -11,7 +11,7 @@ from seq2seq.corpora.whitespace import fold
 from seq2seq.errors import CorpusError
 from seq2seq.pipeline import Job
 from seq2seq.settings.cleaning import CleaningSettings
-from seq2seq.workspace.artifacts import Artifact
+from seq2seq.storage.artifacts import Artifact
 
 SPLITS = ("train", "valid", "test")
 REASONS = ("empty", "too_long", "length_ratio", "duplicate", "copy", "leak")

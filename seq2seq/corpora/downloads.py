@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from seq2seq.errors import CorpusError, SourceUnavailable
-from seq2seq.workspace.artifacts import file_sha256, write_text_atomically
+from seq2seq.storage.artifacts import file_sha256, write_text_atomically
 
 if TYPE_CHECKING:
     import httpx

@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any
 
 from seq2seq.errors import ConfigError, CorpusError
 from seq2seq.settings.corpus import CorpusSettings, or_held_out, with_aliases
-from seq2seq.workspace.artifacts import file_sha256
+from seq2seq.storage.artifacts import file_sha256
 
 if TYPE_CHECKING:
     from seq2seq.corpora.pairs import Pairs

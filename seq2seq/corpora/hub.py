@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 from seq2seq.errors import ConfigError, CorpusError, SourceUnavailable
 from seq2seq.settings.corpus import CorpusSettings, or_held_out, with_aliases
-from seq2seq.workspace.disk import writing
+from seq2seq.storage.disk import writing
 
 if TYPE_CHECKING:
     from seq2seq.corpora.pairs import Pairs

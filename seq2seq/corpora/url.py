@@ -19,8 +19,8 @@ from seq2seq.corpora.archives import ARCHIVES, unpacked
 from seq2seq.corpora.downloads import Source, client_of, fetch, version_at
 from seq2seq.errors import ConfigError, CorpusError
 from seq2seq.settings.corpus import CorpusSettings
-from seq2seq.workspace.artifacts import digest_of, file_sha256
-from seq2seq.workspace.flock import locked
+from seq2seq.storage.artifacts import digest_of, file_sha256
+from seq2seq.storage.flock import locked
 
 if TYPE_CHECKING:
     from seq2seq.corpora.pairs import Pairs

@@ -34,10 +34,10 @@ from seq2seq.registry.model_folder import (
     load_model,
 )
 from seq2seq.registry.sharing import PIPELINE
+from seq2seq.storage.artifacts import FileEntry, file_sha256
+from seq2seq.storage.disk import writing
 from seq2seq.subwords.language_tags import language_tag
 from seq2seq.subwords.special_tokens import BOS, EOS, PAD, UNK
-from seq2seq.workspace.artifacts import FileEntry, file_sha256
-from seq2seq.workspace.disk import writing
 
 if TYPE_CHECKING:
     import onnx_ir

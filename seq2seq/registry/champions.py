@@ -21,7 +21,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from seq2seq.errors import ModelError
 from seq2seq.registry.model_folder import CONFIG, DESCRIBED, check_model, is_export
 from seq2seq.registry.sharing import copy_model
-from seq2seq.workspace.artifacts import digest_of, file_sha256, write_text_atomically
+from seq2seq.storage.artifacts import digest_of, file_sha256, write_text_atomically
 
 FORMAT = 1
 POINTER = "champion.json"

@@ -14,7 +14,7 @@ from seq2seq.metrics import bleu_of, interval, resamples, score_sentences, signa
 from seq2seq.pipeline import Job, Step
 from seq2seq.settings.evaluation import EvaluationSettings
 from seq2seq.settings.promotion import PromotionSettings
-from seq2seq.workspace.artifacts import Artifact
+from seq2seq.storage.artifacts import Artifact
 
 COMPARE = Step(
     "compare",

@@ -19,7 +19,7 @@ from seq2seq.registry.model_folder import REMEDY, SOURCE_TOKENIZER, TARGET_TOKEN
 from seq2seq.registry.sharing import PIPELINE
 from seq2seq.settings.corpus import CorpusSettings
 from seq2seq.settings.tokenization import TokenizationSettings
-from seq2seq.workspace.differences import as_setting
+from seq2seq.storage.differences import as_setting
 
 FREE = {"dropout", "source_word_dropout", "target_word_dropout", "variational_dropout"}
 """Settings of the network that may differ: no weight depends on them."""

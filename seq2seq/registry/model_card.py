@@ -7,7 +7,7 @@ from seq2seq.config import Config
 from seq2seq.settings.corpus import CorpusSettings
 from seq2seq.settings.evaluation import EvaluationSettings
 from seq2seq.settings.model import ModelSettings
-from seq2seq.training.position import EQUAL_BLEU
+from seq2seq.settings.training import EQUAL_BLEU
 
 Statistics = Mapping[str, Any]
 

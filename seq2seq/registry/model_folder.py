@@ -21,7 +21,7 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 
 from seq2seq.errors import ModelError
 from seq2seq.settings.model import ModelSettings
-from seq2seq.workspace.artifacts import FileEntry, file_sha256
+from seq2seq.storage.artifacts import FileEntry, file_sha256
 
 if TYPE_CHECKING:
     from tokenizers import Tokenizer

@@ -6,7 +6,7 @@ from typing import Any
 from seq2seq.registry.champions import Decision, champion_of, taken_back
 from seq2seq.settings.evaluation import EvaluationSettings
 from seq2seq.settings.promotion import PromotionSettings
-from seq2seq.workspace.artifacts import Record, Workspace, digest_of
+from seq2seq.storage.artifacts import Record, Workspace, digest_of
 
 Ingredients = Mapping[str, Any]
 

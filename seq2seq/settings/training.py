@@ -6,12 +6,18 @@ from pydantic import Field
 
 from seq2seq.settings.section import Section
 
+EQUAL_BLEU = 0.5
+"""Weights whose BLEU is this near the highest one are told apart by their loss, whose noise is far smaller: each
+validation's from the best that were kept so far."""
+
 
 class TrainingSettings(Section):
     """How the model is trained. Whichever limit comes first ends a training, and its best model is the result."""
 
     seed: int = Field(
-        default=1, ge=0, description="Seed of the weights, the order of batches, dropout and teacher forcing."
+        default=1,
+        ge=0,
+        description="Seed of the weights, the order of batches, dropout, teacher forcing and words cut at random.",
     )
     learning_rate: float = Field(
         default=1e-3, gt=0, le=1, description="Peak learning rate of AdamW (Loshchilov & Hutter 2019)."
@@ -71,7 +77,8 @@ class TrainingSettings(Section):
         ge=0,
         lt=1,
         description="Decay per step of the exponential moving average of the weights (after Polyak & Juditsky 1992; in "
-        "the place of an average of checkpoints), which is validated and published; 0: no average.",
+        "the place of an average of checkpoints), which is validated and published; 0: no average. After n steps it is "
+        "(1 + n) / (10 + n) at most, so that 0.998 counts from step 4,490 on.",
     )
     max_epochs: int = Field(default=30, ge=0, description="Passes over the training pairs; 0: no limit.")
     max_steps: int = Field(default=0, ge=0, description="Updates of the weights; 0: no limit.")

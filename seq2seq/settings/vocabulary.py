@@ -27,7 +27,7 @@ class VocabularySettings(Section):
     language_tags: bool = Field(
         default=False,
         description="One model for both directions: the first source token says into which language (Johnson et al. "
-        "2017), and each training pair is used there and back. Needs joint.",
+        "2017), and each training pair is used there and back; validation is from source to target alone. Needs joint.",
     )
 
     @field_validator("language_tags")

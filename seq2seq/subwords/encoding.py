@@ -14,10 +14,10 @@ from tokenizers import Tokenizer
 from seq2seq.corpora.pairs import ROWS_PER_BATCH, SIDES, Pairs, read_pairs
 from seq2seq.pipeline import Job
 from seq2seq.ragged import Ragged
+from seq2seq.storage.artifacts import Artifact
 from seq2seq.subwords.language_tags import tag_into
 from seq2seq.subwords.special_tokens import UNK
 from seq2seq.subwords.vocabulary import pre_cut
-from seq2seq.workspace.artifacts import Artifact
 
 
 def encode(tokenize: Artifact, vocabulary: Artifact, job: Job) -> dict[str, Any]:

@@ -17,7 +17,7 @@ from seq2seq.corpora.pairs import SIDES, pairs_of, read_pairs, write_pairs
 from seq2seq.corpora.whitespace import INVISIBLE, WHITE_SPACE
 from seq2seq.pipeline import Job
 from seq2seq.settings.tokenization import TokenizationSettings
-from seq2seq.workspace.artifacts import Artifact
+from seq2seq.storage.artifacts import Artifact
 
 BOUNDARY = "▁"
 

@@ -23,11 +23,11 @@ from seq2seq.corpora.pairs import SIDES, Pairs, read_pairs
 from seq2seq.errors import ConfigError
 from seq2seq.pipeline import Job
 from seq2seq.settings.vocabulary import VocabularySettings
+from seq2seq.storage.artifacts import Artifact
 from seq2seq.subwords.language_tags import language_tag, with_tag
 from seq2seq.subwords.special_tokens import BOS, EOS, PAD, SPECIAL_TOKENS, UNK
 from seq2seq.subwords.tokenization import BOUNDARY
 from seq2seq.subwords.unigram import learn_unigram
-from seq2seq.workspace.artifacts import Artifact
 
 SHOWN_UNKNOWN_WORDS = 10
 

@@ -9,7 +9,7 @@ from zipfile import BadZipFile, ZipFile
 import torch
 
 from seq2seq.errors import DiskError, UserError
-from seq2seq.workspace.disk import writing
+from seq2seq.storage.disk import writing
 
 FILE = "checkpoint.pt"
 

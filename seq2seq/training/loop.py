@@ -37,6 +37,7 @@ from seq2seq.pipeline import Job
 from seq2seq.registry.model_folder import load_weights, write_model
 from seq2seq.settings.model import ModelSettings
 from seq2seq.settings.training import TrainingSettings
+from seq2seq.storage.artifacts import Artifact
 from seq2seq.training.checkpoint import load_checkpoint, save_checkpoint
 from seq2seq.training.data import TrainingData, read_training_data
 from seq2seq.training.learner import Learner
@@ -46,7 +47,6 @@ from seq2seq.training.replicas import Replicas
 from seq2seq.training.schedule import learning_rate, steps_by_settings, steps_in_time
 from seq2seq.training.shares import Share, ahead, shares
 from seq2seq.training.validation import Validation
-from seq2seq.workspace.artifacts import Artifact
 
 UNMEASURED_STEPS = 5
 """First steps are slow (kernels are chosen, memory is taken): they do not count when the speed is measured."""

@@ -3,9 +3,7 @@
 import math
 from dataclasses import dataclass, field
 
-EQUAL_BLEU = 0.5
-"""Weights whose BLEU is this near the highest one are told apart by their loss, whose noise is far smaller: each
-validation's from the best that were kept so far."""
+from seq2seq.settings.training import EQUAL_BLEU
 
 
 @dataclass

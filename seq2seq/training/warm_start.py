@@ -12,8 +12,8 @@ from seq2seq.pipeline import Job
 from seq2seq.registry.model_folder import WEIGHTS
 from seq2seq.settings.model import ModelSettings
 from seq2seq.settings.training import TrainingSettings
+from seq2seq.storage.artifacts import Artifact
 from seq2seq.training.loop import train_from
-from seq2seq.workspace.artifacts import Artifact
 
 
 def train(

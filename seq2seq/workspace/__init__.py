@@ -1,1 +1,1 @@
-"""What lies in a workspace: artifacts and their records, what is stale and why, runs, and what may go."""
+"""What there is in a workspace: what is stale and why, runs, models with their scores, and what may go."""

@@ -6,7 +6,7 @@ from pathlib import Path
 
 from seq2seq.pipeline import STEPS
 from seq2seq.registry.champions import Shelf, ever_champion
-from seq2seq.workspace.artifacts import Record, Workspace
+from seq2seq.storage.artifacts import Record, Workspace
 
 PARENT_FROM = "train", "adopt"
 """The steps that a training's parent may come from; other inputs are called after the one that made them."""

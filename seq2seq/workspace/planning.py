@@ -13,9 +13,9 @@ from seq2seq.errors import ArtifactDamaged, UserError
 from seq2seq.pipeline import CONTINUED, INHERITED, STEPS, Step, ingredients
 from seq2seq.settings.corpus import CorpusSettings
 from seq2seq.settings.section import Section
-from seq2seq.workspace.artifacts import Record, Workspace, digest_of
-from seq2seq.workspace.code_digests import SOURCE_ROOT, module_file
-from seq2seq.workspace.differences import as_setting, differences, leaves
+from seq2seq.storage.artifacts import Record, Workspace, digest_of
+from seq2seq.storage.code_digests import SOURCE_ROOT, module_file
+from seq2seq.storage.differences import as_setting, differences, leaves
 
 SHOWN_CHANGES = 3
 COMPARED_RECORDS = 50

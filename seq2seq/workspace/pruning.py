@@ -32,9 +32,9 @@ from typing import Protocol
 
 from seq2seq.errors import ArtifactDamaged
 from seq2seq.registry.champions import POINTER, VERSIONS, Shelf, ever_champion
-from seq2seq.workspace.artifacts import Record, Workspace
-from seq2seq.workspace.disk import writing
-from seq2seq.workspace.flock import is_held, locked
+from seq2seq.storage.artifacts import Record, Workspace
+from seq2seq.storage.disk import writing
+from seq2seq.storage.flock import is_held, locked
 from seq2seq.workspace.lineage import needed_by_champions
 
 DAY = 24 * 3600.0

@@ -11,8 +11,8 @@ from typing import Any
 from seq2seq.config import Config
 from seq2seq.errors import DiskError
 from seq2seq.peak_memory import peak_memory_mib
-from seq2seq.workspace.artifacts import Record, digest_of, write_text_atomically
-from seq2seq.workspace.disk import writing
+from seq2seq.storage.artifacts import Record, digest_of, write_text_atomically
+from seq2seq.storage.disk import writing
 
 REPORT, CONFIG = "report.json", "config.json"
 SCORES = ("bleu", "bleu_interval", "bleu_lowercased", "chrf", "ter", "signature", "test_pairs", "length_ratio")

@@ -18,7 +18,7 @@ from typing import Any
 from seq2seq.config import Config, load_config, preset_names
 from seq2seq.errors import UserError
 from seq2seq.settings.evaluation import EvaluationSettings
-from seq2seq.workspace.artifacts import Record, Workspace
+from seq2seq.storage.artifacts import Record, Workspace
 from seq2seq.workspace.report import CONFIG, REPORT
 
 LAST = "last"

@@ -12,7 +12,7 @@ from seq2seq.corpora.whitespace import fold
 from seq2seq.errors import CorpusError
 from seq2seq.pipeline import Job
 from seq2seq.settings.cleaning import CleaningSettings
-from seq2seq.workspace.artifacts import Artifact
+from seq2seq.storage.artifacts import Artifact
 
 Rows = list[tuple[str, str]]
 GOOD = ("Das ist gut.", "This is good.")

@@ -10,7 +10,7 @@ from seq2seq.corpora.pairs import pairs_of, read_pairs, write_pairs
 from seq2seq.errors import ConfigError, CorpusError
 from seq2seq.pipeline import STEPS, Job, ingredients, perform
 from seq2seq.settings.corpus import CorpusSettings
-from seq2seq.workspace.artifacts import Workspace
+from seq2seq.storage.artifacts import Workspace
 
 DEMO = CorpusSettings(train_pairs=20, valid_pairs=4, test_pairs=6)
 COMMIT = "0123456789abcdef0123456789abcdef01234567"

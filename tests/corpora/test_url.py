@@ -22,7 +22,7 @@ from seq2seq.corpora.pairs import read_pairs
 from seq2seq.errors import ConfigError, CorpusError, SourceUnavailable
 from seq2seq.pipeline import STEPS, Job, ingredients, perform
 from seq2seq.settings.corpus import CorpusSettings
-from seq2seq.workspace.artifacts import Workspace, write_text_atomically
+from seq2seq.storage.artifacts import Workspace, write_text_atomically
 from seq2seq.workspace.planning import plan
 
 TEXTS = {

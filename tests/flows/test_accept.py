@@ -15,8 +15,8 @@ from flows.train_translator import train_translator
 from seq2seq import pipeline
 from seq2seq.config import Config
 from seq2seq.errors import UserError
-from seq2seq.workspace.artifacts import Record, Workspace, digest_of
-from seq2seq.workspace.code_digests import code_digests
+from seq2seq.storage.artifacts import Record, Workspace, digest_of
+from seq2seq.storage.code_digests import code_digests
 from seq2seq.workspace.planning import plan
 from tasks.acceptance import accept
 from tasks.locks import FileLocks

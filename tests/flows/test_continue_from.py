@@ -13,7 +13,7 @@ from flows.train_translator import train_translator
 from seq2seq.config import Config, load_config
 from seq2seq.errors import ModelError
 from seq2seq.registry.champions import Decision, Shelf, model_digest
-from seq2seq.workspace.artifacts import Record, Workspace
+from seq2seq.storage.artifacts import Record, Workspace
 from seq2seq.workspace.planning import plan
 from tests.tiny import write_tiny_model
 

@@ -15,8 +15,8 @@ import pytest
 
 from benchmarks.crash import STAGES, ChainRun, apart, is_held, spans, weights
 from seq2seq.config import Config
+from seq2seq.storage.artifacts import Workspace
 from seq2seq.training.checkpoint import load_checkpoint
-from seq2seq.workspace.artifacts import Workspace
 
 CHECKOUT = Path(__file__).parents[2]
 SETTINGS = ("training.max_steps=0", "training.max_epochs=20", "training.patience=1000", "training.seed=7")
@@ -88,7 +88,7 @@ MOMENTS = {
         torch.save = save
     """,
     "an artifact is written, but not yet in its place": """
-        from seq2seq.workspace.artifacts import Workspace
+        from seq2seq.storage.artifacts import Workspace
         Workspace._settle = die
     """,
     "an artifact is in its place, but not yet recorded": """

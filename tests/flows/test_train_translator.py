@@ -16,7 +16,7 @@ from flows.evaluate_translator import evaluate_translator
 from flows.train_translator import train_translator
 from seq2seq.config import Config, load_config
 from seq2seq.errors import ConfigError, CorpusError, StepTimedOut, UserError
-from seq2seq.workspace.artifacts import Record, Workspace
+from seq2seq.storage.artifacts import Record, Workspace
 from tasks import delivery
 
 STEPS = ["fetch", "clean", "tokenize", "vocabulary", "encode", "train", "evaluate"]

@@ -18,7 +18,7 @@ from flows.retrain_translator import retrain_translator
 from flows.train_translator import train_translator
 from seq2seq.config import Config
 from seq2seq.pipeline import STEPS
-from seq2seq.workspace.artifacts import Workspace
+from seq2seq.storage.artifacts import Workspace
 from seq2seq.workspace.planning import plan
 from seq2seq.workspace.pruning import PruneReport, prune
 from tasks.locks import FileLocks

@@ -2,7 +2,7 @@
 
 import pytest
 
-from seq2seq.workspace.artifacts import Record, Workspace
+from seq2seq.storage.artifacts import Record, Workspace
 from tests.training.conftest import SETTINGS, prepare, train
 
 __all__ = ["train"]

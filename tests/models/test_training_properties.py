@@ -17,9 +17,9 @@ from seq2seq.errors import TrainingInterrupted
 from seq2seq.models.build import build_model
 from seq2seq.models.seq2seq import Seq2Seq
 from seq2seq.settings.model import ModelSettings
+from seq2seq.storage.artifacts import Record, Workspace
 from seq2seq.training.forcing import decoder_features
 from seq2seq.training.loss import linear_cross_entropy
-from seq2seq.workspace.artifacts import Record, Workspace
 from tests.models.architectures import ARCHITECTURES
 from tests.models.conftest import VOCABULARY
 

@@ -11,7 +11,7 @@ from seq2seq.errors import ModelError
 from seq2seq.pipeline import ingredients, perform
 from seq2seq.registry.adoption import ADOPT, ModelSource, identity, made_with
 from seq2seq.registry.sharing import PIPELINE
-from seq2seq.workspace.artifacts import Record, Workspace
+from seq2seq.storage.artifacts import Record, Workspace
 from tests.tiny import write_tiny_model
 
 

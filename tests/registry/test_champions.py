@@ -16,8 +16,8 @@ from seq2seq.errors import ConfigError, ModelError
 from seq2seq.registry.champions import Decision, Shelf, model_digest, resolve
 from seq2seq.registry.model_folder import check_model
 from seq2seq.settings.runtime import RuntimeSettings
+from seq2seq.storage.artifacts import digest_of, file_sha256
 from seq2seq.translator import Translator
-from seq2seq.workspace.artifacts import digest_of, file_sha256
 from tests.tiny import write_tiny_model
 
 CARD = {"README.md": "# Card\n"}

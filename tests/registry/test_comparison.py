@@ -17,7 +17,7 @@ from seq2seq.pipeline import Job
 from seq2seq.registry.comparison import COMPARE, compare, compare_files, judge, p_value
 from seq2seq.settings.evaluation import EvaluationSettings
 from seq2seq.settings.promotion import PromotionSettings
-from seq2seq.workspace.artifacts import Artifact
+from seq2seq.storage.artifacts import Artifact
 
 SETTINGS = EvaluationSettings(bootstrap_samples=300)
 WORDS = ["the", "small", "dog", "sees", "a", "big", "cat", "while", "one", "old", "man", "runs", "over", "there"]

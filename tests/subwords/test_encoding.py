@@ -12,10 +12,10 @@ from seq2seq.pipeline import Job
 from seq2seq.settings.cleaning import CleaningSettings
 from seq2seq.settings.tokenization import TokenizationSettings
 from seq2seq.settings.vocabulary import VocabularySettings
+from seq2seq.storage.artifacts import Artifact
 from seq2seq.subwords.encoding import encode
 from seq2seq.subwords.tokenization import tokenize
 from seq2seq.subwords.vocabulary import learn
-from seq2seq.workspace.artifacts import Artifact
 
 KINDS = ["word", "bpe", "unigram"]
 SHARED = Path(__file__).parents[3] / "shared" / "corpora" / "multi30k"

@@ -10,8 +10,8 @@ from seq2seq.corpora.pairs import pairs_of, read_pairs, write_pairs
 from seq2seq.corpora.whitespace import fold
 from seq2seq.pipeline import Job
 from seq2seq.settings.tokenization import TokenizationSettings
+from seq2seq.storage.artifacts import Artifact
 from seq2seq.subwords.tokenization import build_rules, cut, tokenize
-from seq2seq.workspace.artifacts import Artifact
 
 RULES = build_rules(TokenizationSettings())
 ANY_TEXT = st.text(st.characters(exclude_characters="▁", codec="utf-8"))

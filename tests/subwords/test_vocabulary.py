@@ -15,10 +15,10 @@ from seq2seq.errors import ConfigError
 from seq2seq.pipeline import Job
 from seq2seq.settings.tokenization import TokenizationSettings
 from seq2seq.settings.vocabulary import VocabularySettings
+from seq2seq.storage.artifacts import Artifact
 from seq2seq.subwords.special_tokens import BOS, EOS, PAD, SPECIAL_TOKENS, UNK
 from seq2seq.subwords.tokenization import build_rules, cut
 from seq2seq.subwords.vocabulary import build_tokenizer, count_pieces, inherit, learn
-from seq2seq.workspace.artifacts import Artifact
 
 KINDS = ["word", "bpe", "unigram"]
 RULES = build_rules(TokenizationSettings())
@@ -196,7 +196,7 @@ def test_language_tags_of_one_language_are_an_error(tmp_path: Path) -> None:
 def test_equal_text_gives_equal_bytes_in_another_process(tmp_path: Path, kind: str) -> None:
     _, here = learned(tmp_path / "here", kind=kind)
     program = (
-        "import sys; from pathlib import Path; from seq2seq.workspace.artifacts import Artifact\n"
+        "import sys; from pathlib import Path; from seq2seq.storage.artifacts import Artifact\n"
         "from seq2seq.pipeline import Job; from seq2seq.settings.vocabulary import VocabularySettings\n"
         "from seq2seq.subwords.vocabulary import learn\n"
         "settings = VocabularySettings(kind=sys.argv[1], size=120, min_frequency=1)\n"

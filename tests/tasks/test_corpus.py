@@ -12,7 +12,7 @@ from seq2seq.config import load_config
 from seq2seq.corpora import hub
 from seq2seq.corpora.pairs import Pairs, pairs_of
 from seq2seq.settings.corpus import CorpusSettings
-from seq2seq.workspace.artifacts import Record, Workspace
+from seq2seq.storage.artifacts import Record, Workspace
 from seq2seq.workspace.planning import plan
 from tasks.corpus import clean, fetch
 from tasks.step import pipeline_run

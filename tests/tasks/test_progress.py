@@ -10,8 +10,8 @@ from pathlib import Path
 import pytest
 
 from seq2seq.config import Config
+from seq2seq.storage.artifacts import Workspace
 from seq2seq.training.progress import Progress
-from seq2seq.workspace.artifacts import Workspace
 from tasks import progress
 from tasks.progress import Bar, TrainingDisplay, clock, describe, position
 from tasks.step import pipeline_run

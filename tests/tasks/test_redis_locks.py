@@ -19,7 +19,7 @@ from prefect.locking.protocol import LockManager
 from seq2seq.config import load_config
 from seq2seq.errors import ConfigError
 from seq2seq.settings.runtime import RuntimeSettings
-from seq2seq.workspace.artifacts import Workspace
+from seq2seq.storage.artifacts import Workspace
 from tasks import redis_locks
 from tasks.locking import locks_for
 from tasks.locks import FileLocks

@@ -16,7 +16,7 @@ from prefect import flow
 from seq2seq.config import Config
 from seq2seq.errors import SourceUnavailable
 from seq2seq.pipeline import STEPS, Job, Step
-from seq2seq.workspace.artifacts import Record, Workspace
+from seq2seq.storage.artifacts import Record, Workspace
 from tasks import step as step_module
 from tasks.redis_locks import LockLost
 from tasks.step import PipelineRun, Work, cached_step, pipeline_run

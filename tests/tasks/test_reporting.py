@@ -2,7 +2,7 @@ from typing import Any
 
 import pytest
 
-from seq2seq.workspace.artifacts import Record
+from seq2seq.storage.artifacts import Record
 from tasks.reporting import headline, told
 
 TRAIN = {"pairs_before": 1200, "pairs_after": 1100, "dropped": {"empty": 100, "leak": 0}}

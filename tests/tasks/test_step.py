@@ -17,7 +17,7 @@ from seq2seq.errors import ArtifactDamaged, ConfigError, CorpusError, SourceUnav
 from seq2seq.pipeline import STEPS
 from seq2seq.registry.adoption import ADOPT
 from seq2seq.settings.corpus import CorpusSettings
-from seq2seq.workspace.artifacts import Record, Workspace, write_text_atomically
+from seq2seq.storage.artifacts import Record, Workspace, write_text_atomically
 from tasks.step import (
     Address,
     PipelineRun,

@@ -23,7 +23,7 @@ from seq2seq.errors import CorpusError, DiskError, SourceUnavailable, StepTimedO
 from seq2seq.pipeline import Job, Step
 from seq2seq.settings.runtime import RuntimeSettings
 from seq2seq.settings.section import Section
-from seq2seq.workspace.artifacts import Record, Workspace
+from seq2seq.storage.artifacts import Record, Workspace
 from tasks import index_storage, stopping
 from tasks import step as step_module
 from tasks.locks import FileLocks

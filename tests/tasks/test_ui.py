@@ -13,7 +13,7 @@ from prefect.types.names import ArtifactKey
 from pydantic import TypeAdapter
 
 from seq2seq.config import Config
-from seq2seq.workspace.artifacts import Workspace
+from seq2seq.storage.artifacts import Workspace
 from tasks import ui
 from tasks.step import pipeline_run
 from tasks.ui import artifact_key, show_comparison, show_page, tag_run

@@ -10,9 +10,9 @@ import pytest
 from seq2seq.config import Config, validate_config
 from seq2seq.corpora.fetching import identity
 from seq2seq.pipeline import CONTINUED, STEPS, ingredients, perform
+from seq2seq.storage.artifacts import Record, Workspace, digest_of
 from seq2seq.training.checkpoint import load_checkpoint
 from seq2seq.training.progress import Progress
-from seq2seq.workspace.artifacts import Record, Workspace, digest_of
 
 PAIRS = [
     ("eins zwei drei .", "three , two and one !"),

@@ -15,9 +15,9 @@ from seq2seq.batching import EncodedPairs
 from seq2seq.errors import TrainingInterrupted
 from seq2seq.ragged import Indices
 from seq2seq.settings.training import TrainingSettings
+from seq2seq.storage.artifacts import Record, Workspace
 from seq2seq.subwords.language_tags import tag_into
 from seq2seq.training.data import TrainingData, read_training_data
-from seq2seq.workspace.artifacts import Record, Workspace
 from tests.training.conftest import PAIRS, prepare
 
 Prepared = tuple[Workspace, dict[str, Record]]

@@ -28,6 +28,7 @@ from seq2seq.errors import Seq2SeqError, TrainingInterrupted, UserError
 from seq2seq.ragged import Ragged
 from seq2seq.registry.model_folder import load_model
 from seq2seq.settings.runtime import RuntimeSettings
+from seq2seq.storage.artifacts import Record
 from seq2seq.training import loop
 from seq2seq.training.checkpoint import save_checkpoint
 from seq2seq.training.forcing import decoder_features
@@ -37,7 +38,6 @@ from seq2seq.training.progress import Progress
 from seq2seq.training.shares import Share
 from seq2seq.training.validation import Validation
 from seq2seq.translator import Translator
-from seq2seq.workspace.artifacts import Record
 from tests.training.conftest import PAIRS, SETTINGS
 
 Train = Callable[..., Record]

@@ -22,12 +22,12 @@ from safetensors.torch import load_file
 from seq2seq.batching import EncodedPairs
 from seq2seq.errors import Seq2SeqError, TrainingInterrupted
 from seq2seq.ragged import Ragged
+from seq2seq.storage.artifacts import Record
 from seq2seq.subwords.special_tokens import EOS, PAD
 from seq2seq.training import replicas
 from seq2seq.training.data import TrainingData
 from seq2seq.training.progress import Progress
 from seq2seq.training.shares import shares
-from seq2seq.workspace.artifacts import Record
 
 Train = Callable[..., Record]
 TWO = {"processes": 2}

@@ -10,8 +10,8 @@ import pytest
 from safetensors.torch import load_file
 
 from seq2seq.errors import TrainingInterrupted
+from seq2seq.storage.artifacts import Record
 from seq2seq.training.progress import Progress
-from seq2seq.workspace.artifacts import Record
 
 Train = Callable[..., Record]
 SHORT = {"max_epochs": 3, "validations_per_epoch": 0.5}

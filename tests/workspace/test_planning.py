@@ -13,8 +13,8 @@ from seq2seq.corpora.fetching import identity
 from seq2seq.errors import CorpusError, ModelError, UserError
 from seq2seq.pipeline import INHERITED, STEPS, ingredients, perform
 from seq2seq.registry import adoption
-from seq2seq.workspace.artifacts import Record, Workspace, digest_of, write_text_atomically
-from seq2seq.workspace.code_digests import code_digests
+from seq2seq.storage.artifacts import Record, Workspace, digest_of, write_text_atomically
+from seq2seq.storage.code_digests import code_digests
 from seq2seq.workspace.planning import changes, look_up, plan
 from tests.tiny import write_tiny_model
 

@@ -12,8 +12,8 @@ import pytest
 
 from seq2seq.errors import ModelError
 from seq2seq.registry.champions import Decision, Shelf
-from seq2seq.workspace.artifacts import Record, Workspace, canonical_json, write_text_atomically
-from seq2seq.workspace.flock import is_held, locked
+from seq2seq.storage.artifacts import Record, Workspace, canonical_json, write_text_atomically
+from seq2seq.storage.flock import is_held, locked
 from seq2seq.workspace.pruning import PruneReport, bytes_below, prune, sizes
 from tasks.locks import FileLocks
 from tasks.presence import present

@@ -7,7 +7,7 @@ from datetime import datetime, timedelta, timezone
 from pathlib import Path
 
 from seq2seq.config import Config, load_config
-from seq2seq.workspace.artifacts import Record
+from seq2seq.storage.artifacts import Record
 from seq2seq.workspace.report import StepOutcome, build_report, write_report
 
 STARTED = datetime(2026, 11, 22, 9, 41, 7, tzinfo=timezone(timedelta(hours=1)))

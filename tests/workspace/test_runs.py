@@ -10,8 +10,8 @@ import pytest
 
 from seq2seq.config import load_config
 from seq2seq.errors import CorpusError, UserError
-from seq2seq.workspace.artifacts import Workspace
-from seq2seq.workspace.differences import differences
+from seq2seq.storage.artifacts import Workspace
+from seq2seq.storage.differences import differences
 from seq2seq.workspace.runs import all_runs, find_run, read_run, significance, starting_point
 from tests.past_runs import REFERENCES, make_run, store
 

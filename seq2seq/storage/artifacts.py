@@ -24,7 +24,7 @@ from typing import Any
 from pydantic import BaseModel, ConfigDict
 
 from seq2seq.errors import ArtifactDamaged
-from seq2seq.workspace.disk import writing
+from seq2seq.storage.disk import writing
 
 RECORD_FORMAT = 1  # raise it when infrastructure changes what an artifact means: it enters every key
 
@@ -213,7 +213,7 @@ class Workspace:
 
     def shelf_lock(self, step: str) -> AbstractContextManager[bool]:
         """Held for a moment while artifacts of a step get their name or lose it."""
-        from seq2seq.workspace.flock import locked  # not there on Windows, where models are read all the same
+        from seq2seq.storage.flock import locked  # not there on Windows, where models are read all the same
 
         return locked(self.locks / "artifacts" / f"{step}.lock")
 

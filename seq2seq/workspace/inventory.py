@@ -10,7 +10,7 @@ from typing import Any, Literal
 from seq2seq.errors import ModelError
 from seq2seq.registry.champions import Decision, Shelf, champion_of, ever_champion, model_files
 from seq2seq.registry.model_folder import CONFIG
-from seq2seq.workspace.artifacts import Workspace, digest_of, part_of
+from seq2seq.storage.artifacts import Workspace, digest_of, part_of
 from seq2seq.workspace.runs import all_runs
 
 Scores = Mapping[str, Mapping[str, Any]]

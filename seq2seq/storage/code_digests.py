@@ -11,7 +11,7 @@ from contextlib import suppress
 from functools import cache
 from pathlib import Path
 
-from seq2seq.workspace.artifacts import digest_of
+from seq2seq.storage.artifacts import digest_of
 
 SOURCE_ROOT = Path(__file__).parents[2]
 

@@ -4,9 +4,9 @@ from pathlib import Path
 
 from seq2seq.config import Config
 from seq2seq.registry.champions import Shelf, model_files
-from seq2seq.registry.inventory import Evaluation, comparable, entries
 from seq2seq.registry.sharing import assemble
-from seq2seq.workspace.artifacts import digest_of, part_of
+from seq2seq.storage.artifacts import digest_of, part_of
+from seq2seq.workspace.inventory import Evaluation, comparable, entries
 from tests.tiny import write_tiny_model
 
 

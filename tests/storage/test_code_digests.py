@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from seq2seq.decoding import steps as decoding
-from seq2seq.workspace.code_digests import _digest_and_imports
+from seq2seq.storage.code_digests import _digest_and_imports
 
 
 class Cycle:

@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from seq2seq.errors import ArtifactDamaged
-from seq2seq.workspace.artifacts import (
+from seq2seq.storage.artifacts import (
     Artifact,
     FileEntry,
     Record,

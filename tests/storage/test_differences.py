@@ -1,5 +1,5 @@
 from seq2seq.config import Config, load_config
-from seq2seq.workspace.differences import as_setting, differences
+from seq2seq.storage.differences import as_setting, differences
 
 
 def test_settings_that_differ_are_given_with_both_values_in_the_order_of_the_settings() -> None:
