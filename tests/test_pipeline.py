@@ -103,7 +103,7 @@ def test_the_code_digest_follows_imports_wherever_they_stand(place: str, tmp_pat
 
 
 def test_infrastructure_makes_nothing_stale(source: Path) -> None:
-    for name in ("workspace/artifacts.py", "errors.py", "pipeline.py", "config.py", "settings/runtime.py"):
+    for name in ("storage/artifacts.py", "errors.py", "pipeline.py", "config.py", "settings/runtime.py"):
         assert stale_after(source, name, '"""', 'ADDED = 1\n"""') == set(), name
 
 

@@ -30,11 +30,11 @@ INFRASTRUCTURE = frozenset(
         "settings.promotion",
         "settings.runtime",
         "settings.section",
-        "workspace",
-        "workspace.artifacts",
-        "workspace.code_digests",
-        "workspace.disk",
-        "workspace.flock",
+        "storage",
+        "storage.artifacts",
+        "storage.code_digests",
+        "storage.disk",
+        "storage.flock",
     )
 )
 
