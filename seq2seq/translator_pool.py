@@ -29,7 +29,7 @@ class TranslatorPool:
     For much text: a process takes seconds to start, and has a copy of the model. `runtime.threads` are divided among
     them. A `with` statement or `close` ends them. Callers in several threads wait for one another. Arguments are those
     of `Translator.load`, and so are the errors, of which those of loading come with the first translation. A process
-    that is lost closes the pool with a Seq2SeqError that says how it failed; an interrupted call leaves it of no use.
+    that fails or is lost closes the pool with an error that says how; an interrupted call leaves it of no use.
     """
 
     def __init__(
@@ -46,7 +46,7 @@ class TranslatorPool:
         self._children = [Child(translator_process.__name__) for _ in range(runtime.processes)]
         for child in self._children:
             child.connection.send((champions, each, precision, target_language))
-        self._lock = threading.Lock()
+        self._lock = threading.RLock()
         self._answers_due = False
         """A call has asked and not heard all answers: now, or since it was interrupted."""
         self._closed = False
@@ -60,15 +60,17 @@ class TranslatorPool:
         self._end(AFTER_AN_ERROR_SECONDS if error else PATIENCE_SECONDS)
 
     def close(self) -> None:
-        """End the processes; again, it does nothing."""
-        self._end(AFTER_AN_ERROR_SECONDS if self._answers_due else PATIENCE_SECONDS)
+        """End the processes, after the call of another thread; again, it does nothing."""
+        with self._lock:
+            self._end(AFTER_AN_ERROR_SECONDS if self._answers_due else PATIENCE_SECONDS)
 
     def _end(self, seconds: float) -> dict[int, str]:
         """End the processes; says how those failed that did, by their number from 0."""
-        if self._closed:
-            return {}
-        self._closed = True
-        return end(self._children, seconds)
+        with self._lock:
+            if self._closed:
+                return {}
+            self._closed = True
+            return end(self._children, seconds)
 
     def translate(
         self,
@@ -127,9 +129,10 @@ class TranslatorPool:
             except (EOFError, ConnectionError) as error:  # a process has ended, or is about to
                 raise self._lost() from error
             self._answers_due = False
-        for answer in answers:
-            if isinstance(answer, Seq2SeqError):
-                raise answer
+            for answer in answers:
+                if isinstance(answer, Seq2SeqError):  # its process has ended with that
+                    self._end(AFTER_AN_ERROR_SECONDS)
+                    raise answer
         return answers
 
     def _lost(self) -> Seq2SeqError:

@@ -68,6 +68,9 @@ def test_what_is_wrong_with_the_request_is_the_error_that_a_translator_raises(fo
         Translator.load(folder, ONE, target_language="fr")
     with TranslatorPool(folder, TWO, target_language="fr") as pool, pytest.raises(ModelError) as together:
         pool.translate(["eins", "zwei"])
+    assert ended(pool)
+    with pytest.raises(Seq2SeqError, match="is closed"):
+        pool.translate(["eins"])
     assert str(together.value) == str(alone.value)
     assert ended(pool)
 
@@ -162,6 +165,16 @@ def test_a_pool_can_be_closed_more_than_once_and_then_refuses_work(folder: Path)
     assert ended(pool)
     with pytest.raises(Seq2SeqError, match="is closed"):
         pool.translate(["eins"])
+
+
+def test_closing_waits_for_the_call_of_another_thread(folder: Path) -> None:
+    with ThreadPoolExecutor(1) as thread, TranslatorPool(folder, TWO) as pool:
+        pool.translate(["eins", "zwei"])
+        call = thread.submit(pool.translate, sentences(3_000))
+        while not pool._answers_due:
+            time.sleep(0.001)
+        pool.close()
+        assert len(call.result()) == 3_000
 
 
 def interrupted(folder: Path, begun: list[TranslatorPool]) -> None:
