@@ -91,18 +91,6 @@ class Config(Section):
             )
         return model
 
-    @field_validator("model")
-    @classmethod
-    def _residual_connections_have_layers(cls, model: ModelSettings) -> ModelSettings:
-        """Here, and not in the section: a model that was trained with this without effect still loads."""
-        single = model.encoder_layers == model.decoder_layers == 1
-        if model.residual and single and model.architecture != "transformer":
-            raise ValueError(
-                "residual = true adds to layers above the first, and there are none: set encoder_layers or "
-                "decoder_layers to 2 or more, or residual = false"
-            )
-        return model
-
     @field_validator("training")
     @classmethod
     def _words_can_be_cut_so(cls, training: TrainingSettings, known: ValidationInfo) -> TrainingSettings:

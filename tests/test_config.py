@@ -26,13 +26,6 @@ def test_settings_are_laid_over_the_file() -> None:
     assert config.vocabulary.joint is True
 
 
-def test_residual_connections_without_a_second_layer_are_refused_with_the_way_out() -> None:
-    with pytest.raises(ConfigError, match=r"set encoder_layers or decoder_layers to 2 or more"):
-        load_config("demo", ["model.residual=true"])
-    for more in ("model.encoder_layers=2", "model.decoder_layers=2", "model.architecture=transformer"):
-        load_config("demo", ["model.residual=true", more])
-
-
 def test_words_need_no_quotes_and_empty_text_is_text() -> None:
     config = load_config("demo", ["corpus.test=", 'name="my model"'.replace(" ", "-")])
 

@@ -186,8 +186,8 @@ def _model(config: Config, statistics: Mapping[str, Statistics]) -> list[str]:
 
 def _training(training: Statistics) -> str:
     told = (
-        f"{training['steps']:,} steps; the weights of step {training['best_step']:,}, chosen by validation loss "
-        f"among those within {EQUAL_BLEU:g} BLEU of the highest"
+        f"{training['steps']:,} steps; the weights of step {training['best_step']:,}, chosen by validation BLEU "
+        f"and, within {EQUAL_BLEU:g} of the highest, by loss"
     )
     return f"{told}; continued from model `{training['parent'][:12]}`" if "parent" in training else told
 

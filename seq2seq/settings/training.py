@@ -7,8 +7,8 @@ from pydantic import Field
 from seq2seq.settings.section import Section
 
 EQUAL_BLEU = 0.5
-"""Weights whose BLEU is this near the highest one are told apart by their loss, whose noise is far smaller: each
-validation's from the best that were kept so far."""
+"""Within this of the highest BLEU the loss decides, whose noise is far smaller: between the weights of each validation
+and the best that were kept until then."""
 
 
 class TrainingSettings(Section):
@@ -83,7 +83,10 @@ class TrainingSettings(Section):
     max_epochs: int = Field(default=30, ge=0, description="Passes over the training pairs; 0: no limit.")
     max_steps: int = Field(default=0, ge=0, description="Updates of the weights; 0: no limit.")
     max_minutes: float = Field(
-        default=0.0, ge=0, description="Time budget, turned into planned steps once the speed is known; 0: no limit."
+        default=0.0,
+        ge=0,
+        description="Time budget, turned into planned steps once the speed is known, and into fewer while the "
+        "machine is slower; 0: no limit.",
     )
     validations_per_epoch: float = Field(
         default=1.0, gt=0, le=100, description="How often validation BLEU is measured."

@@ -3,8 +3,8 @@
 A training is a sequence of updates, and everything that the next update depends on is in its checkpoint: stopped
 at any moment and started again it gives the same weights, bit for bit on a CPU at equal threads and precision.
 The clock enters in two places only: `max_minutes` is turned into a number of steps once the speed is known, fewer
-should the machine become slower, and ends the training if it is up before these steps are done (`stopped_by` is then
-`clock`).
+while the machine is slower than that, and ends the training if it is up before these steps are done (`stopped_by` is
+then `clock`).
 """
 
 import json
@@ -52,8 +52,6 @@ UNMEASURED_STEPS = 5
 """First steps are slow (kernels are chosen, memory is taken): they do not count when the speed is measured."""
 MEASURED_SHARES = 0.1, 0.2
 """The speed is measured between these shares of a time budget, which is then turned into steps."""
-LATE = 1.1
-"""So many times the steps that there is time for may be planned before the plan is shortened."""
 CHECKPOINT_PAUSE = 20
 """Between two checkpoints lie so many times the seconds that one takes, at least: a large network's are gigabytes."""
 
@@ -199,7 +197,7 @@ class Trainer:
                 if position.step % self.validation_interval == 0 or position.stopped_by:
                     position.validation_due = True
                     self._validate()
-                    self._shorten_plan()
+                    self._replan()
                 self._checkpoint_if_due()
         self._peak_memory_mib = (peak_memory_mib() or 0.0) + self.replicas.peak_memory_mib()
         learner.finish(self.best_weights)
@@ -248,20 +246,20 @@ class Trainer:
         validation = 1.3 * self.validation.pairs.target_tokens / tokens_per_second
         steps = steps_in_time(budget - self._elapsed(), seconds_per_step, validation, self.validation_interval)
         position.planned_steps = min(self.steps_by_settings or position.step + steps, position.step + steps)
+        position.steps_on_time = position.planned_steps
 
-    def _shorten_plan(self) -> None:
-        """Fit the schedule to the time that is left if the machine, since the validation before, was too slow for it.
+    def _replan(self) -> None:
+        """Fit the schedule to the time that is left, at the speed of the whole training so far, validations included.
 
-        A learning rate that is cut off on its way down leaves weights that it would have made better.
+        A learning rate that the clock cuts off on its way down leaves weights that it would have made better. The first
+        plan is never exceeded: what a busy machine cost may be made up for, but no training becomes longer.
         """
-        position, validations = self.position, self.position.validations
-        if not self.by_time or position.stopped_by or not position.planned_steps or len(validations) < 2:
+        position = self.position
+        if not position.steps_on_time or position.stopped_by:
             return
-        before, now = validations[-2:]
-        seconds_per_step = (now["seconds"] - before["seconds"]) / (now["step"] - before["step"])
-        steps = (self.settings.max_minutes * 60 - self._elapsed()) / max(seconds_per_step, 1e-9)
-        if position.planned_steps - position.step > LATE * steps:
-            position.planned_steps = position.step + max(1, int(steps))
+        left = self.settings.max_minutes * 60 - self._elapsed()
+        steps = int(left * position.step / self._elapsed())
+        position.planned_steps = min(position.steps_on_time, position.step + max(1, steps))
 
     def _end_reached(self) -> str:
         """Why the training ends here, or an empty text."""

@@ -15,6 +15,8 @@ class Position:
     batch: int = 0
     """Batches of this epoch that are done."""
     planned_steps: int = 0
+    steps_on_time: int = 0
+    """As many as were planned when the speed was measured first, where a time budget sets the end."""
     tokens: int = 0
     seconds: float = 0.0
     """Of the whole training, validations included."""

@@ -116,7 +116,7 @@ def test_the_card_describes_the_network() -> None:
     assert "bidirectional LSTM encoder (1 × 512), LSTM decoder (1 × 512), general attention" in written
     assert "output tied to the target embedding" in written
     assert "| parameters | 12,345,678 |" in written
-    assert "step 1,800, chosen by validation loss among those within 0.5 BLEU of the highest" in written
+    assert "step 1,800, chosen by validation BLEU and, within 0.5 of the highest, by loss" in written
     assert "unigram (joint, 7,999 source and 6,000 target tokens)" in written
     assert "no attention" in text()
 

@@ -30,7 +30,7 @@ def judged(scores: Scores, patience: int = 10, first_step: int = 1) -> tuple[Pos
         ([(0.0, 5.0)], 1),
     ],
 )
-def test_the_weights_with_the_lowest_loss_of_those_whose_bleu_is_near_the_highest(
+def test_near_the_highest_bleu_the_loss_decides_between_new_weights_and_those_kept_so_far(
     scores: Scores, best_step: int
 ) -> None:
     position, said = judged(scores)
