@@ -1,8 +1,8 @@
 """Task `train`."""
 
 import shutil
-from contextlib import nullcontext
 
+from seq2seq.errors import UserError
 from seq2seq.pipeline import CONTINUED
 from seq2seq.settings.model import ModelSettings
 from seq2seq.settings.training import TrainingSettings
@@ -61,16 +61,13 @@ def _continue(
 
 def _watched(work: Work) -> Record:
     from seq2seq.device import description  # imports PyTorch: only where a training begins
-    from seq2seq.training.checkpoint import FILE
+    from seq2seq.training.checkpoint import FILE, NOTHING_TO_FINISH
 
-    settings = work.run.config
+    run, settings = work.run, work.run.config
+    if settings.runtime.finish and not (run.workspace.checkpoints(work.key) / FILE).is_file():
+        raise UserError(NOTHING_TO_FINISH)  # before it waits for a device
     shown = TrainingDisplay(settings.training.warmup_steps)
-    computes = not settings.runtime.finish or (work.run.workspace.checkpoints(work.key) / FILE).is_file()
-    with (
-        stop_on_signals(work.run.stop) as stop,
-        only_training(work.run, stop) if computes else nullcontext(),
-        shown as display,
-    ):
+    with stop_on_signals(run.stop) as stop, only_training(run, stop), shown as display:
         say(f"{'train':<10} on {description(settings.runtime, settings.training.precision)}")
         record = work(should_stop=stop, notify=display)
     show_training(record, work.run.workspace.open(record))

@@ -63,11 +63,12 @@ def evaluate(
     _only_what_scoring_reads(settings or [])
     folder = resolve(model_dir)
     checked = load_config(str(model_dir), settings or [], base=made_with(folder))
+    into = _way_back(folder, checked.corpus)
     with console.prefect_in_the_background():
         from flows.evaluate_translator import evaluate_translator
 
         report = evaluate_translator(str(model_dir), checked, str(workspace), split)
-    show_report(Path(report), Workspace(workspace), _way_back(folder, checked.corpus))
+    show_report(Path(report), Workspace(workspace), into)
 
 
 def show_report(path: Path, workspace: Workspace, into: str = "") -> None:

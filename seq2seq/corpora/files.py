@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from seq2seq.corpora.tables import Sides
 
 TABLES = (".tsv", ".csv", ".jsonl", ".parquet")
-UNPACKED_BY = {".xz": "xz -d", ".bz2": "bzip2 -d", ".zst": "zstd -d", ".zip": "unzip"}
+UNPACKED_BY = {".xz": "xz -dc", ".bz2": "bzip2 -dc", ".zst": "zstd -dc", ".zip": "unzip -p"}
 
 
 @dataclass(frozen=True)
@@ -143,8 +143,9 @@ def _what_is_missing(names: Sequence[str], split: str, settings: CorpusSettings,
     missing = f"{missing} Files there: {', '.join(names[:10]) or 'none'}."
     if not names and not packed:
         return f"{missing} Set corpus.directory to the folder that holds them."
-    unpack = "rename, link or unpack" if any(Path(name).suffix in UNPACKED_BY for name in near) else "rename or link"
-    rename = f"{unpack} what is there, for example {_links(near or names, wanted, languages)}"
+    commands = _links(near or names, wanted, languages)
+    unpack = "rename, link or unpack" if ">" in commands else "rename or link"
+    rename = f"{unpack} what is there, for example {commands}"
     if packed:
         rename = "unpack the archive, rename what is there, and read it with corpus.kind = files"
     return f"{missing} A text file is named STEM.LANGUAGE: {rename}."
@@ -152,8 +153,8 @@ def _what_is_missing(names: Sequence[str], split: str, settings: CorpusSettings,
 
 def _nearly_named(names: Sequence[str], stem: str, language: str) -> list[str]:
     """Files that seem to be one side of a split, such as train.DE, train.de.txt or train.de.xz."""
-    parts = {name: name.lower().split(".") for name in names}
-    return [name for name in names if parts[name][0] == stem.lower() and language.lower() in parts[name][1:]]
+    rests = {name: name.lower().removeprefix(f"{stem.lower()}.") for name in names}
+    return [name for name, rest in rests.items() if rest != name.lower() and language.lower() in rest.split(".")]
 
 
 def _links(names: Sequence[str], stem: str, languages: Sequence[str]) -> str:
@@ -172,7 +173,11 @@ def _of_language(names: Sequence[str], code: str) -> Iterator[str]:
 
 def _command(name: str, link: str) -> str:
     unpack = UNPACKED_BY.get(Path(name).suffix)
-    return f"{unpack} {quote(name)}" if unpack else f"ln -s {quote(name)} {quote(link + '.gz' * name.endswith('.gz'))}"
+    return (
+        f"{unpack} {quote(name)} > {quote(link)}"
+        if unpack
+        else f"ln -s {quote(name)} {quote(link + '.gz' * name.endswith('.gz'))}"
+    )
 
 
 def _read_aligned(source_path: Path, target_path: Path) -> "Sides":

@@ -11,9 +11,6 @@ from seq2seq.errors import CorpusError
 
 ENCODINGS = {b"\xff\xfe": "UTF-16", b"\xfe\xff": "UTF-16"}
 """By byte order mark."""
-WIDE_TEXT = 0.01
-"""Share of zero bytes above which a text is taken for UTF-16: there the ends of lines of 49 characters are as many."""
-
 FEWEST_LINES = 20
 CLEARLY_LESS = 0.6
 """With these two, unrelated texts of random lengths get no place, and 95 % of lost lines are found."""
@@ -63,10 +60,12 @@ def read_lines(path: Path) -> list[str]:
 
 
 def _utf16(content: bytes) -> str:
-    """UTF-16LE or UTF-16BE where the bytes look like it, by the place of their zeros; else nothing."""
-    if content.count(0) <= WIDE_TEXT * len(content):
+    """UTF-16LE or UTF-16BE where most line feeds have the zero beside them that they have there; else nothing."""
+    if b"\0" not in content:
         return ""
-    return "UTF-16LE" if content[1::2].count(0) > content[::2].count(0) else "UTF-16BE"
+    found = {name: content.decode(name, errors="replace").count("\n") for name in ("UTF-16LE", "UTF-16BE")}
+    likely = max(found, key=found.__getitem__)
+    return likely if 2 * found[likely] > content.count(b"\n") else ""
 
 
 def where_lengths_part(source: Sequence[str], target: Sequence[str]) -> int | None:

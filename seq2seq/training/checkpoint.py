@@ -12,6 +12,10 @@ from seq2seq.errors import DiskError, UserError
 from seq2seq.storage.disk import writing
 
 FILE = "checkpoint.pt"
+NOTHING_TO_FINISH = (
+    "runtime.finish = true publishes what a stopped training has learned, and nothing of this training is done: there "
+    "is no checkpoint for just these texts, settings and code."
+)
 
 
 def save_checkpoint(folder: Path, state: dict[str, Any]) -> None:

@@ -38,7 +38,7 @@ from seq2seq.registry.model_folder import load_weights, write_model
 from seq2seq.settings.model import ModelSettings
 from seq2seq.settings.training import TrainingSettings
 from seq2seq.storage.artifacts import Artifact
-from seq2seq.training.checkpoint import load_checkpoint, save_checkpoint
+from seq2seq.training.checkpoint import NOTHING_TO_FINISH, load_checkpoint, save_checkpoint
 from seq2seq.training.data import TrainingData, read_training_data
 from seq2seq.training.learner import Learner
 from seq2seq.training.position import Position
@@ -206,10 +206,7 @@ class Trainer:
         """End where the training stands, with a validation of these weights if they had none."""
         position = self.position
         if not position.step:
-            raise UserError(
-                "runtime.finish = true publishes what a stopped training has learned, and nothing of this training is "
-                "done: there is no checkpoint for just these texts, settings and code."
-            )
+            raise UserError(NOTHING_TO_FINISH)
         position.stopped_by = "finish"
         position.validation_due |= all(entry["step"] < position.step for entry in position.validations)
 

@@ -121,7 +121,10 @@ def test_files_with_names_of_their_own_are_told_how_to_be_named(tmp_path: Path, 
 def test_texts_that_are_packed_otherwise_are_unpacked(tmp_path: Path) -> None:
     for name in ("train.de.xz", "train.en.bz2", "valid.de", "valid.en"):
         (tmp_path / name).touch()
-    with pytest.raises(CorpusError, match=r"unpack .*, for example xz -d train\.de\.xz and bzip2 -d train\.en\.bz2\.$"):
+    with pytest.raises(
+        CorpusError,
+        match=r"unpack .*, for example xz -dc train\.de\.xz > train\.de and bzip2 -dc train\.en\.bz2 > train\.en\.$",
+    ):
         locate(settings_for(tmp_path))
 
 

@@ -44,6 +44,18 @@ def test_utf16_is_recognised_without_its_mark(tmp_path: Path, text: str, encodin
         lines_of(tmp_path, text.encode(encoding))
 
 
+@pytest.mark.parametrize("encoding", ["UTF-16LE", "UTF-16BE"])
+def test_the_byte_order_is_told_where_most_zeros_are_those_of_characters(tmp_path: Path, encoding: str) -> None:
+    """U+4E00 and U+AC00 have their zero where ends of lines have none."""
+    for text in ("他一个人走了一天。\n一一一一。\n", "가가가 가지\n가\n"):
+        with pytest.raises(CorpusError, match=rf"is not UTF-8: .*iconv -f {encoding}"):
+            lines_of(tmp_path, text.encode(encoding))
+
+
+def test_a_zero_in_a_text_is_text(tmp_path: Path) -> None:
+    assert lines_of(tmp_path, b"a\0b\nGood\n") == ["a\0b", "Good"]
+
+
 def test_a_lone_carriage_return_that_ends_all_lines_is_refused(tmp_path: Path) -> None:
     with pytest.raises(CorpusError, match=r"text\.de has no line feed.*tr '\\r' '\\n' < OLD > NEW"):
         lines_of(tmp_path, b"one\rtwo\r")
