@@ -27,7 +27,8 @@ format: $(READY) ## format the code
 	$(RUN) -m ruff format
 
 ui: $(READY) ## Prefect's server and UI on this machine: http://127.0.0.1:4200
-	PREFECT_SERVER_ANALYTICS_ENABLED=false DO_NOT_TRACK=1 $(VENV)/bin/prefect server start --host 127.0.0.1
+	PREFECT_SERVER_CONCURRENCY_LEASE_STORAGE=prefect.server.concurrency.lease_storage.filesystem \
+		PREFECT_SERVER_ANALYTICS_ENABLED=false DO_NOT_TRACK=1 $(VENV)/bin/prefect server start --host 127.0.0.1
 
 deploy: $(READY) ## check prefect.yaml and register its deployments (with that server, or the one that PREFECT_API_URL names)
 	$(RUN) -m flows deploy $(ARGS)

@@ -14,6 +14,8 @@ import httpx
 
 CHECKOUT = Path(__file__).parents[2]
 PATIENCE = 240.0
+LEASES = {"PREFECT_SERVER_CONCURRENCY_LEASE_STORAGE": "prefect.server.concurrency.lease_storage.filesystem"}
+"""What docs/server.md starts every server with."""
 QUICKLY = {
     "PREFECT_WORKER_QUERY_SECONDS": "1",
     "PREFECT_SERVER_SERVICES_SCHEDULER_RECENT_DEPLOYMENTS_LOOP_SECONDS": "1",
@@ -31,14 +33,23 @@ class Site:
         self.address = f"http://127.0.0.1:{port}/api"
         kept = {name: value for name, value in os.environ.items() if not name.startswith("PREFECT_")}
         own = {"PREFECT_HOME": str(folder / "home"), "PREFECT_API_URL": self.address, "DO_NOT_TRACK": "1"}
-        self.environment = kept | own | QUICKLY | {"OMP_NUM_THREADS": "1"}
+        self.environment = kept | own | LEASES | QUICKLY | {"OMP_NUM_THREADS": "1"}
         self.started: list[subprocess.Popen[bytes]] = []
-        self.start("server", "prefect", "server", "start", "--host", "127.0.0.1", "--port", str(port))
+        self.serve()
+
+    def serve(self) -> None:
+        """Start the server, or start it again, and wait until it answers."""
+        if self.started:
+            self.started[0].terminate()
+            self.started[0].wait(PATIENCE)
+        port = self.address.removesuffix("/api").rpartition(":")[2]
+        self.start("server", "prefect", "server", "start", "--host", "127.0.0.1", "--port", port)
+        self.started.insert(0, self.started.pop())
         self.wait(self.answers, "the server answers")
 
     def start(self, name: str, *arguments: str) -> None:
         """Start `python -m …` in the checkout; what it says goes to NAME.log."""
-        with (self.folder / f"{name}.log").open("wb") as log:
+        with (self.folder / f"{name}.log").open("ab") as log:
             self.started.append(
                 subprocess.Popen(
                     [sys.executable, "-m", *arguments],

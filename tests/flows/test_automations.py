@@ -112,6 +112,16 @@ def test_a_run_marked_by_mistake_can_still_complete(site: Site) -> None:
     assert answers == ["ACCEPT", "ACCEPT", "ABORT"]
 
 
+def test_a_run_s_lease_outlives_a_restart_of_the_server(site: Site) -> None:
+    site.ask("POST", "v2/concurrency_limits/", {"name": "deployment", "limit": 1})
+    wanted = {"names": ["deployment"], "slots": 1, "mode": "concurrency", "lease_duration": 300}
+    lease = site.ask("POST", "v2/concurrency_limits/increment-with-lease", wanted)["lease_id"]
+
+    site.serve()
+
+    site.ask("POST", f"v2/concurrency_limits/leases/{lease}/renew", {"lease_duration": 300})
+
+
 def run_named(site: Site, model: str) -> dict[str, Any]:
     """The run that trains the model of that name, as far as the server knows it."""
     runs: list[dict[str, Any]] = site.ask("POST", "flow_runs/filter", {})

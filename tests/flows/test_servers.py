@@ -29,6 +29,7 @@ from packaging.requirements import Requirement
 from flows import console
 from flows.__main__ import main
 from flows.connection import OLDEST_SERVER, ServerError, ServerLost, check_version, connection
+from tests.flows.prefect_site import LEASES
 
 CHECKOUT = Path(__file__).parents[2]
 PATIENCE = 180.0
@@ -60,6 +61,16 @@ def answering(status: int, body: str) -> Iterator[str]:
         threading.Thread(target=server.serve_forever, daemon=True).start()
         yield f"http://127.0.0.1:{server.server_port}/api"
         server.shutdown()
+
+
+def test_every_server_that_is_written_about_keeps_its_leases_over_a_restart() -> None:
+    written = [CHECKOUT / "Makefile", CHECKOUT / "README.md", *(CHECKOUT / "docs").glob("*.md")]
+    blocks = [block for path in written for block in path.read_text(encoding="utf-8").split("\n\n")]
+    starting = [block for block in blocks if re.search("^[^`]*prefect server start", block, re.MULTILINE)]
+
+    assert len(starting) == 3
+    for name, value in LEASES.items():
+        assert all(f"{name}={value}" in block for block in starting)
 
 
 @pytest.mark.parametrize(
