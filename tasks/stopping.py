@@ -1,7 +1,7 @@
-"""An orderly end: the first SIGINT or SIGTERM, Cancel in Prefect's UI, or the death of the worker lets a step save what
-it has.
+"""An orderly end: the first SIGINT or SIGTERM, Cancel or Suspend in Prefect's UI, or the death of the worker lets a
+step save what it has.
 
-A run that was stopped so ends as Cancelled in Prefect, not as Failed.
+A run that was stopped so ends as Cancelled in Prefect, not as Failed; a suspended one stays so, until it is resumed.
 """
 
 import functools
@@ -50,7 +50,7 @@ class StopRequest:
 
     def __call__(self) -> bool:
         orphaned = self._worker is not None and os.getppid() != self._worker
-        return self.signal_number is not None or orphaned or self._cancelled_in_ui()
+        return self.signal_number is not None or orphaned or _is_suspended() or self._cancelled_in_ui()
 
     def heed(self, message: str) -> None:
         """Raise TrainingInterrupted, with that message, if the end has come."""
@@ -104,8 +104,7 @@ def cancelled_when_stopped(flow: Callable[P, R]) -> Callable[P, R]:
     """Let the body of a flow that was asked to stop end its run as Cancelled.
 
     A run started by hand returns that state, with the interruption as its result: the caller gets it raised. Under
-    a worker the run's next state is the worker's to say (cancelled, or handed to another worker), so the signal is
-    handed on to Prefect.
+    a worker that ends, the run's next state is the worker's to say, so the signal is handed on to Prefect.
     """
 
     @functools.wraps(flow)
@@ -113,11 +112,17 @@ def cancelled_when_stopped(flow: Callable[P, R]) -> Callable[P, R]:
         try:
             return flow(*positional, **named)
         except TrainingInterrupted as stopped:
-            if _runs_under_a_worker() and isinstance(stopped, StoppedBySignal):
+            if _runs_under_a_worker() and isinstance(stopped, StoppedBySignal) and not _is_cancelling():
                 raise TerminationSignal(stopped.signal_number) from stopped
             return cast(R, Cancelled(message=str(stopped), data=stopped))
 
     return call
+
+
+def _is_suspended() -> bool:
+    """Whether Prefect heard that the run was suspended: it then ends without a state, and Resume starts it anew."""
+    context = FlowRunContext.get()
+    return context is not None and context.flow_run_suspension_request.is_requested()
 
 
 def _is_cancelling() -> bool | None:

@@ -48,15 +48,22 @@ def endless(tiny_config: Callable[..., Config], seed: int) -> dict[str, Any]:
 
 def wait_for_training(site: Site, run: dict[str, Any]) -> None:
     """Wait for a training's first progress message."""
+    site.wait(lambda: said(site, run, "train      step"), "the training is under way")
+
+
+def said(site: Site, run: dict[str, Any], beginning: str) -> int:
+    """How many messages of a run begin so."""
     wanted = {"logs": {"flow_run_id": {"any_": [run["id"]]}}}
-    site.wait(
-        lambda: any(log["message"].startswith("train      step") for log in site.ask("POST", "logs/filter", wanted)),
-        "the training is under way",
-    )
+    return sum(log["message"].startswith(beginning) for log in site.ask("POST", "logs/filter", wanted))
 
 
 def state_of(site: Site, run: dict[str, Any]) -> str:
     return str(site.ask("GET", f"flow_runs/{run['id']}")["state_type"])
+
+
+def states_of(site: Site, run: dict[str, Any]) -> list[str]:
+    """The types of all states that a run was in, oldest first."""
+    return [str(state["type"]) for state in site.ask("GET", f"flow_run_states/?flow_run_id={run['id']}")]
 
 
 def checkpoints(site: Site) -> int:
@@ -105,6 +112,29 @@ def test_cancelling_a_training_in_the_ui_leaves_a_checkpoint_and_no_process(
     site.wait(lambda: state_of(site, run) == "CANCELLED", "the run is Cancelled")
     assert checkpoints(site) == 1
     site.wait(lambda: not site.doing(run), "its process ends")
+    assert "CRASHED" not in states_of(site, run)
+
+
+def test_a_training_suspended_in_the_ui_saves_its_checkpoint_and_one_process_goes_on_when_it_is_resumed(
+    site: Site, tiny_config: Callable[..., Config]
+) -> None:
+    before = checkpoints(site)
+    run = site.request_run("train-translator/on-demand", config=endless(tiny_config, seed=5))
+    wait_for_training(site, run)
+    suspended = {"type": "PAUSED", "name": "Suspended", "state_details": {"pause_reschedule": True}}
+
+    site.ask("POST", f"flow_runs/{run['id']}/set_state", {"state": suspended})
+
+    site.wait(lambda: not site.doing(run), "its process ends")
+    assert state_of(site, run) == "PAUSED"
+    assert checkpoints(site) == before + 1
+
+    site.ask("POST", f"flow_runs/{run['id']}/resume")
+    site.wait(lambda: said(site, run, "train      on ") == 2, "the training goes on")
+    assert state_of(site, run) == "RUNNING"
+    site.ask("POST", f"flow_runs/{run['id']}/set_state", {"state": {"type": "CANCELLING"}})
+    site.wait(lambda: not site.doing(run), "its process ends")
+    assert "CRASHED" not in states_of(site, run)
 
 
 def test_a_worker_that_is_stopped_lets_its_runs_save_their_checkpoints(
