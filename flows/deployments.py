@@ -185,23 +185,45 @@ def _problems(deployment: Mapping[str, Any]) -> Iterator[str]:
     if deployment.get("concurrency_limit") is not None:
         yield from _limit_problems("concurrency_limit", deployment["concurrency_limit"])
     yield from _parameter_problems(deployment)
-    for index, schedule in enumerate(deployment.get("schedules") or []):
+    schedules = deployment.get("schedules") or []
+    for index, schedule in enumerate(schedules):
         yield from _schedule_problems(f"schedules[{index}]", schedule)
+    slugs = Counter(str(one["slug"]) for one in schedules if isinstance(one, Mapping) and one.get("slug"))
+    for slug, count in slugs.items():
+        if count > 1:
+            yield f"schedules: {count} have the slug {slug}"
     for index, trigger in enumerate(deployment.get("triggers") or []):
         yield from _trigger_problems(f"triggers[{index}]", trigger)
 
 
 def _parameter_problems(deployment: Mapping[str, Any]) -> Iterator[str]:
+    """What the flow does not take, of the deployment and of its schedules; of triggers, whose values an event may fill,
+    the names.
+    """
     entrypoint = deployment.get("entrypoint") or ""
     try:
         flow: Flow[Any, Any] = load_flow_from_entrypoint(entrypoint)
     except (ImportError, AttributeError, MissingFlowError, OSError, ValueError) as error:
         yield f"entrypoint: {entrypoint!r} names no flow ({error}); write package.module.function"
         return
-    try:
-        flow.validate_parameters(deployment.get("parameters") or {})
-    except (ParameterTypeError, ParameterBindError, SignatureMismatchError) as error:
-        yield f"parameters: {error}"
+    own = deployment.get("parameters") or {}
+    for place, given in (("parameters", {}), *_given(deployment, "schedules")):
+        try:
+            flow.validate_parameters({**own, **given})
+        except (ParameterTypeError, ParameterBindError, SignatureMismatchError) as error:
+            yield f"{place}: {error}"
+            if place == "parameters":
+                break
+    known = flow.parameters.properties
+    for place, given in _given(deployment, "triggers"):
+        yield from (f"{place}.{_no_such(name, known)}" for name in given.keys() - known)
+
+
+def _given(deployment: Mapping[str, Any], entry: str) -> Iterator[tuple[str, Mapping[str, Any]]]:
+    """The parameters of each schedule or trigger that has some, with their place."""
+    for index, one in enumerate(deployment.get(entry) or []):
+        if isinstance(one, Mapping) and isinstance(one.get("parameters"), Mapping):
+            yield f"{entry}[{index}].parameters", one["parameters"]
 
 
 def _limit_problems(place: str, limit: Any) -> Iterator[str]:
@@ -219,6 +241,8 @@ def _schedule_problems(place: str, schedule: Any) -> Iterator[str]:
     if not isinstance(schedule, Mapping):
         yield f'{place} is {schedule!r}: write what it is and when, for example cron: "0 3 * * *"'
         return
+    if not schedule.get("slug"):
+        yield f"{place}.slug: missing; a name for it, for example nightly"
     kinds = schedule.keys() & SCHEDULES.keys()
     if len(kinds) != 1:
         yield f"{place}: one of {', '.join(SCHEDULES)} has to say when, not {', '.join(sorted(kinds)) or 'none'}"

@@ -3,7 +3,7 @@
 import os
 import subprocess
 import sys
-from collections.abc import Iterator, Mapping
+from collections.abc import Container, Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -33,12 +33,13 @@ def deploy(
     from flows.automations import DEAD_RUNS, dead_runs_crash
     from flows.deployments import checked_deployments
 
-    names = {f"{one['flow_name']}/{one['name']}": one["work_pool"]["name"] for one in checked_deployments(file)}
+    wanted = {f"{one['flow_name']}/{one['name']}": one for one in checked_deployments(file)}
     with lasting_server() as client:
-        _prepare_pools(client, names, file)
-        before = {name: _find(client, name) for name in names}
+        _prepare_pools(client, {name: one["work_pool"]["name"] for name, one in wanted.items()}, file)
+        before = {name: _find(client, name) for name in wanted}
         _deploy_all(file, address_of(client))
-        for name in names:
+        for name, one in wanted.items():
+            _remove_schedules(client, _find(client, name), {entry["slug"] for entry in one.get("schedules") or []})
             print(f"{name:30} {', '.join(_summary(_find(client, name), before[name]))}")
         if not client.read_automations_by_name(DEAD_RUNS):
             client.create_automation(dead_runs_crash(SILENT_SECONDS))
@@ -66,6 +67,13 @@ def _deploy_all(file: Path, address: str) -> None:
     done = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
     if done.returncode:
         raise DeployError(f"prefect deploy failed:\n{done.stdout}{done.stderr}")
+
+
+def _remove_schedules(client: "SyncPrefectClient", deployment: "DeploymentResponse", kept: Container[str]) -> None:
+    """Delete the schedules whose slugs are not among those of the file: Prefect only changes and adds by slug."""
+    for schedule in deployment.schedules:
+        if schedule.slug and schedule.slug not in kept:
+            client.delete_deployment_schedule(deployment.id, schedule.id)
 
 
 def _find(client: "SyncPrefectClient", name: str) -> "DeploymentResponse | None":

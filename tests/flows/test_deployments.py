@@ -97,7 +97,7 @@ def test_a_form_shows_the_settings_in_the_order_of_their_definition(form: dict[s
     ("entries", "said"),
     [
         (
-            {"schedules": [{"cron": "0 25 * * *"}]},
+            {"schedules": [{"slug": "x", "cron": "0 25 * * *"}]},
             "schedules[0].cron is '0 25 * * *': Invalid cron string: \"0 25 * * *\"",
         ),
         ({"schedules": [{"cron": "every day"}]}, "expected: five fields, minute hour day month weekday"),
@@ -109,6 +109,26 @@ def test_a_form_shows_the_settings_in_the_order_of_their_definition(form: dict[s
         ({"schedules": [{"cron": "@daily", "active": "perhaps"}]}, "schedules[0].active is 'perhaps'"),
         ({"schedules": [{"interval": 0}]}, "schedules[0].interval"),
         ({"schedules": [{"timezone": "UTC"}]}, "one of cron, interval, rrule has to say when, not none"),
+        (
+            {"schedules": [{"slug": "a", "cron": "@daily"}, {"cron": "@daily"}]},
+            "schedules[1].slug: missing; a name for it, for example nightly",
+        ),
+        (
+            {"schedules": [{"slug": "a", "cron": "@daily"}, {"slug": "a", "cron": "@hourly"}]},
+            "schedules: 2 have the slug a",
+        ),
+        (
+            {"schedules": [{"slug": "a", "cron": "@daily", "parameters": {"workspce": "x"}}]},
+            "schedules[0].parameters: Function expects parameters ['config', 'workspace', ",
+        ),
+        (
+            {"schedules": [{"slug": "a", "cron": "@daily", "parameters": {"workspace": ["x"]}}]},
+            "schedules[0].parameters: Flow run received invalid parameters",
+        ),
+        (
+            {"triggers": [{"expect": ["x"], "parameters": {"workspce": "x"}}]},
+            "triggers[0].parameters.workspce: there is no such entry; did you mean workspace?",
+        ),
         ({"scedules": []}, "scedules: there is no such entry; did you mean schedules?"),
         ({"triggers": [{"exspect": ["x"]}]}, "triggers[0].exspect: there is no such entry; did you mean expect?"),
         ({"triggers": [{"match": {}}]}, "triggers[0].expect: missing; every event would start a run"),
@@ -155,7 +175,7 @@ def test_a_wrong_entry_is_named_with_its_deployment_and_value(
 
 
 def test_all_wrong_entries_are_named_at_once(tmp_path: Path) -> None:
-    path = write(tmp_path, schedules=[{"cron": "x"}, {"cron": "y"}], work_pool={})
+    path = write(tmp_path, schedules=[{"slug": "a", "cron": "x"}, {"slug": "b", "cron": "y"}], work_pool={})
 
     with pytest.raises(ConfigError, match="3 wrong; nothing was deployed"):
         checked_deployments(path)
@@ -270,6 +290,12 @@ def test_a_wrong_schedule_ends_the_command_before_a_server_is_asked(
         assert main(["deploy", "--file", str(path)]) == 2
 
     assert "schedules[0].cron is '0 25 * * *'" in capsys.readouterr().err
+
+
+def test_what_a_schedule_gives_is_checked_with_the_deployment_s_own_parameters(tmp_path: Path) -> None:
+    schedules = [{"slug": slug, "cron": "@daily", "parameters": {"workspace": slug}} for slug in ("one", "two")]
+
+    assert len(checked_deployments(write(tmp_path, schedules=schedules))) == 1
 
 
 @pytest.mark.parametrize(

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import yaml
 
 from flows.commands.worker import _end_runs
 from seq2seq.config import Config
@@ -218,3 +219,19 @@ def test_one_line_switches_the_nightly_retraining_on(site: Site) -> None:
     assert "nightly 0 3 * * * UTC: active (was inactive)" in said
     site.wait(lambda: site.runs("retrain-translator/demo")[-1]["state_name"] == "Scheduled", "a run is scheduled")
     assert site.runs("retrain-translator/demo")[-1]["expected_start_time"][11:19] == "03:00:00"
+
+
+def test_a_schedule_that_the_file_no_longer_names_is_removed(site: Site) -> None:
+    def deploy(schedules: list[dict[str, Any]] | None) -> str:
+        content = yaml.safe_load((CHECKOUT / "prefect.yaml").read_text(encoding="utf-8"))
+        content["deployments"][-1].pop("schedules")
+        content["deployments"][-1] |= {} if schedules is None else {"schedules": schedules}
+        (site.folder / "changed.yaml").write_text(yaml.safe_dump(content), encoding="utf-8")
+        return site.run("deploy", "--file", str(site.folder / "changed.yaml"))
+
+    deploy([{"slug": "nightly", "cron": "0 3 * * *", "active": True}])
+
+    said = deploy([{"slug": "evening", "cron": "0 20 * * *"}])
+    assert "evening 0 20 * * *: active, nightly 0 3 * * *: removed (was active)" in said
+    assert "on demand, evening 0 20 * * *: removed (was active)" in deploy(None)
+    assert site.ask("GET", "deployments/name/retrain-translator/demo")["schedules"] == []
