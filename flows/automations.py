@@ -13,9 +13,11 @@ def dead_runs_crash(seconds: float) -> AutomationCore:
     """Mark a run as Crashed when nothing was heard of it for some seconds (at least 10) after a heartbeat.
 
     A run of a worker is marked by the worker, at once; this is for runs started by hand, and for a machine that is
-    gone. The server refuses it for a run that has ended; a run marked so by mistake still ends as Completed.
+    gone. The server refuses it for a run that has ended, though not for one that is tried again and waits; a run marked
+    so by mistake still ends as Completed.
     """
     ended = ("Completed", "Failed", "TimedOut", "Crashed", "Cancelled", "Paused", "Suspended")
+    waiting = ("Scheduled", "Late", "AwaitingRetry", "AwaitingConcurrencySlot", "Resuming", "Pending")
     return AutomationCore(
         name=DEAD_RUNS,
         description=f"Heartbeats come every 30 seconds; after {seconds:g} seconds without one a run has crashed.",
@@ -26,7 +28,7 @@ def dead_runs_crash(seconds: float) -> AutomationCore:
             ),
             for_each={"prefect.resource.id"},
             after={"prefect.flow-run.heartbeat"},
-            expect={"prefect.flow-run.heartbeat", *(f"prefect.flow-run.{state}" for state in ended)},
+            expect={"prefect.flow-run.heartbeat", *(f"prefect.flow-run.{state}" for state in ended + waiting)},
             posture=Posture.Proactive,
             threshold=1,
             within=timedelta(seconds=seconds),

@@ -7,8 +7,10 @@ import signal
 import subprocess
 import sys
 from collections.abc import Iterator
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
+from uuid import uuid4
 
 import pytest
 from prefect import Flow
@@ -98,6 +100,52 @@ def test_a_run_killed_with_kill_9_becomes_crashed_and_one_that_ended_or_lives_do
     assert state["type"] == "CRASHED"
     assert state["message"].startswith(f"No sign of life for {SILENT_SECONDS} seconds")
     assert run_named(site, "short")["state_type"] == "COMPLETED"
+
+
+def test_a_run_that_waits_to_go_on_is_not_marked(site: Site) -> None:
+    with SyncPrefectClient(site.address) as client:
+        put_in_force(client, dead_runs_crash(2 * SILENT_SECONDS))
+    flow = site.ask("POST", "flows/", {"name": FLOWS[0]})
+    deployment = site.ask("POST", "deployments/", {"name": "waiting", "flow_id": flow["id"]})
+    wanted = {"flow_id": flow["id"], "deployment_id": deployment["id"], "state": {"type": "RUNNING"}}
+    states = ("AwaitingRetry", "AwaitingConcurrencySlot", "Resuming", "Scheduled")
+    waiting = {state: site.ask("POST", "flow_runs/", wanted) for state in states}
+    for run in waiting.values():
+        site.ask("POST", f"flow_runs/{run['id']}/set_state", {"state": {"type": "CRASHED"}})
+        beat(site, flow, run)  # was on its way
+    dead = site.ask("POST", "flow_runs/", wanted)
+    beat(site, flow, dead)
+    heard = {"filter": {"event": {"name": ["prefect.flow-run.heartbeat"]}, "resource": {"id": [resource(dead)]}}}
+    site.wait(lambda: site.ask("POST", "events/filter", heard)["events"], "the server hears of them")
+    for state, run in waiting.items():
+        site.ask("POST", f"flow_runs/{run['id']}/set_state", {"state": {"type": "SCHEDULED", "name": state}})
+
+    site.wait(lambda: site.ask("GET", f"flow_runs/{dead['id']}")["state_type"] == "CRASHED", "the dead run is marked")
+
+    for run in waiting.values():
+        assert site.ask("GET", f"flow_runs/{run['id']}")["state_type"] == "SCHEDULED"
+
+
+def resource(run: dict[str, Any]) -> str:
+    """What events call a run."""
+    return f"prefect.flow-run.{run['id']}"
+
+
+def beat(site: Site, flow: dict[str, Any], run: dict[str, Any]) -> None:
+    """Emit a run's sign of life."""
+    related = {
+        "prefect.resource.id": f"prefect.flow.{flow['id']}",
+        "prefect.resource.role": "flow",
+        "prefect.resource.name": flow["name"],
+    }
+    event = {
+        "event": "prefect.flow-run.heartbeat",
+        "resource": {"prefect.resource.id": resource(run)},
+        "related": [related],
+        "occurred": datetime.now(UTC).isoformat(),
+        "id": str(uuid4()),
+    }
+    site.ask("POST", "events", [event])
 
 
 def test_a_run_marked_by_mistake_can_still_complete(site: Site) -> None:
