@@ -65,6 +65,13 @@ def test_the_deployments_called_demo_do_what_the_preset_does(deployments: list[d
         assert validate_config(one["parameters"]["config"]) == load_config("demo")
 
 
+def test_the_champion_is_evaluated_unless_another_model_is_named(deployments: list[dict[str, Any]]) -> None:
+    (folder,) = (one["parameters"]["model_dir"] for one in deployments if "model_dir" in one["parameters"])
+    corpus = load_config("demo").corpus
+
+    assert folder == f"workspace/models/{corpus.source_language}-{corpus.target_language}"
+
+
 def test_schedules_are_shipped_inactive(deployments: list[dict[str, Any]]) -> None:
     assert [schedule["active"] for one in deployments for schedule in one.get("schedules", [])] == [False]
 
