@@ -21,7 +21,7 @@ def training_curves(history: Iterable[Mapping[str, float]]) -> str:
     losses.set(xlabel="step", ylabel="nats per target token")
     losses.legend()
     _draw(scores, entries, "valid_bleu", "validation", marker=".")
-    scores.set(xlabel="step", ylabel="BLEU, validation", ylim=(0, None))
+    scores.set(xlabel="step", ylabel="BLEU, validation", ylim=(0, 1.05 * scores.get_ylim()[1]))
     return _svg(figure)
 
 
