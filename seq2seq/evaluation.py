@@ -17,7 +17,7 @@ from seq2seq.decoding.quantization import int8_runs
 from seq2seq.decoding.translation import Translation
 from seq2seq.device import DECODING_KERNELS, configure
 from seq2seq.errors import CorpusError, TrainingInterrupted
-from seq2seq.metrics import SentenceScores, bleu_of, corpus_bleu, score, score_sentences
+from seq2seq.metrics import SentenceScores, bleu_of, score, score_sentences
 from seq2seq.pipeline import Job
 from seq2seq.registry.model_folder import LoadedModel, load_model
 from seq2seq.settings.evaluation import EvaluationSettings
@@ -100,7 +100,8 @@ def _int8(folder: Path, test: Pairs, bleu: float, evaluation: EvaluationSettings
         return None
     translator = Translator.of(_facing(load_model(folder), test), "int8")
     translations = _translate(translator, test.texts("source"), evaluation, job)
-    found = corpus_bleu([each.text for each in translations], test.texts("target"), evaluation)
+    sentences = score_sentences([each.text for each in translations], test.texts("target"), evaluation)
+    found = round(bleu_of(sentences.counts_PX.sum(0)), 4)
     return {"bleu": found, "difference": round(found - bleu, 4)}
 
 

@@ -76,13 +76,6 @@ def score_sentences(
     )
 
 
-def corpus_bleu(translations: Sequence[str], references: Sequence[str], settings: EvaluationSettings) -> float:
-    """BLEU of all pairs together, as `score` gives it."""
-    metric = BLEU(tokenize=settings.bleu_tokenizer, force=True)
-    found: float = metric.corpus_score(list(translations), [list(references)]).score
-    return round(found, 4)
-
-
 def bleu_of(counts_X: npt.NDArray[np.int64]) -> float:
     """Corpus BLEU of pairs whose counts were added up: with any subset's sum, the BLEU of that subset."""
     translation_length, reference_length, *grams = (int(count) for count in counts_X)

@@ -165,7 +165,7 @@ def _show_settings(run: Run) -> None:
     words, start = runs.starting_point(run.config)
     changed = differences(start, run.config, levels=2)
     print(f"\nsettings that differ from {words}" if changed else f"\nsettings: those of {words}")
-    show_table([(".".join(place), f"{_setting(new)}  (there: {_setting(old)})") for place, old, new in changed])
+    show_table([(".".join(place), f"{_setting(old)} -> {_setting(new)}") for place, old, new in changed])
 
 
 def _show_decision(run: Run) -> None:

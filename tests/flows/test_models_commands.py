@@ -444,36 +444,37 @@ def test_a_model_is_listed_with_its_score_and_the_size_of_its_test_set(
     assert re.search(r" test \(10\) +\d{4}-", row)
 
 
-def test_a_score_on_the_validation_split_is_no_score_of_the_list(
-    first: tuple[Path, dict[str, Any]],
-    tiny_config: Callable[..., Config],
-    tmp_path: Path,
-    capsys: pytest.CaptureFixture[str],
-) -> None:
+@pytest.fixture
+def scored_again(
+    first: tuple[Path, dict[str, Any]], tiny_config: Callable[..., Config], tmp_path: Path
+) -> Callable[..., Path]:
+    """Scores the first model once more, in a copy of its workspace, and gives that."""
     from flows.evaluate_translator import evaluate_translator
 
     workspace = Path(shutil.copytree(first[0], tmp_path / "workspace"))
-    main(["models", "list", "--workspace", str(workspace)])
-    before = capsys.readouterr().out
-    evaluate_translator(first[1]["model_dir"], tiny_config(), str(workspace), "valid")
 
-    main(["models", "list", "--workspace", str(workspace)])
+    def score(*settings: str, split: str = "test") -> Path:
+        evaluate_translator(first[1]["model_dir"], tiny_config(*settings), str(workspace), split)
+        return workspace
+
+    return score
+
+
+def test_a_score_on_the_validation_split_is_no_score_of_the_list(
+    first: tuple[Path, dict[str, Any]], scored_again: Callable[..., Path], capsys: pytest.CaptureFixture[str]
+) -> None:
+    main(["models", "list", "--workspace", str(first[0])])
+    before = capsys.readouterr().out
+
+    main(["models", "list", "--workspace", str(scored_again(split="valid"))])
 
     assert capsys.readouterr().out == before
 
 
 def test_the_list_names_the_test_set_that_was_scored_last(
-    first: tuple[Path, dict[str, Any]],
-    tiny_config: Callable[..., Config],
-    tmp_path: Path,
-    capsys: pytest.CaptureFixture[str],
+    scored_again: Callable[..., Path], capsys: pytest.CaptureFixture[str]
 ) -> None:
-    from flows.evaluate_translator import evaluate_translator
-
-    workspace = Path(shutil.copytree(first[0], tmp_path / "workspace"))
-    evaluate_translator(first[1]["model_dir"], tiny_config("corpus.test=second_test"), str(workspace))
-
-    main(["models", "list", "--workspace", str(workspace)])
+    main(["models", "list", "--workspace", str(scored_again("corpus.test=second_test"))])
 
     assert " second_test (8) " in row_of(capsys.readouterr().out, "tiny")
 

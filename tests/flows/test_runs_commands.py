@@ -93,7 +93,7 @@ def test_a_run_is_shown_with_its_figures_settings_and_translations(runs: Call, w
         r"^signature nrefs:1\|",
         r"^steps +600$",
         r"^minutes +1\.5$",
-        r"^settings that differ from the defaults\ntraining\.learning_rate +0\.002  \(there: 0\.001\)$",
+        r"^settings that differ from the defaults\ntraining\.learning_rate +0\.001 -> 0\.002$",
         r"^  source       QUELLE\n  translation  text\n  reference    reference$",
         rf"^model: {workspace / 'model'}$",
     ):
